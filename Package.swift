@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The manifest is the architecture (docs/architecture.md): the compiler holds these import rules through
+// `--explicit-target-dependency-import-check error`, which the Makefile passes to every build.
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let collections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "sluice",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "sluice", targets: ["SluiceCLI"]),
+        .library(name: "KafkaProtocol", targets: ["KafkaProtocol"]),
+        .library(name: "KafkaBroker", targets: ["KafkaBroker"]),
+        .library(name: "KafkaClient", targets: ["KafkaClient"]),
+        .library(name: "ConnectAPI", targets: ["ConnectAPI"]),
+        .library(name: "ConnectRuntime", targets: ["ConnectRuntime"]),
+        .library(name: "ConnectSQL", targets: ["ConnectSQL"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // C: module maps of system libraries, and the one routine that needs a CPU instruction.
+        .systemLibrary(name: "CZlib", path: "Sources/CSystem/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", path: "Sources/CSystem/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CLz4", path: "Sources/CSystem/CLz4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CSnappy", path: "Sources/CSystem/CSnappy", providers: [.apt(["libsnappy-dev"])]),
+        .systemLibrary(name: "CSQLite", path: "Sources/CSystem/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
+            name: "CMariaDB", path: "Sources/CSystem/CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
+        .target(name: "CCRC32C", path: "Sources/CSystem/CCRC32C"),
+
+        .target(
+            name: "KafkaProtocol",
+            dependencies: [nioCore, "CCRC32C", "CZlib", "CZstd", "CLz4", "CSnappy"], swiftSettings: swiftSettings),
+        .target(
+            name: "KafkaStorage",
+            dependencies: ["KafkaProtocol", nioCore, nioConcurrency, logging], swiftSettings: swiftSettings),
+        .target(
+            name: "KafkaBroker",
+            dependencies: ["KafkaStorage", "KafkaProtocol", nioCore, nioPosix, nioConcurrency, logging, deque, collections],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "KafkaClient",
+            dependencies: ["KafkaProtocol", nioCore, nioPosix, nioConcurrency, logging, deque, collections],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "ConnectAPI",
+            dependencies: [nioCore, logging, collections], swiftSettings: swiftSettings),
+        .target(
+            name: "ConnectSQL",
+            dependencies: ["ConnectAPI", "CSQLite", "CMariaDB", nioCore, nioConcurrency, logging, collections],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "ConnectRuntime",
+            dependencies: [
+                "ConnectAPI", "KafkaClient", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, collections, deque,
+            ],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "KafkaTesting",
+            dependencies: ["KafkaBroker", "KafkaStorage", "KafkaClient", "KafkaProtocol", nioCore, nioPosix, logging],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "SluiceCLI",
+            dependencies: [
+                "KafkaBroker", "KafkaClient", "ConnectRuntime", "ConnectSQL", "ConnectAPI", nioCore, nioPosix, logging,
+                argumentParser, collections,
+            ],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "MessageGenerator", path: "Tools/MessageGenerator/Sources", swiftSettings: swiftSettings),
+    ]
+)
