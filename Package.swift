@@ -42,13 +42,19 @@ let package = Package(
     ],
     targets: [
         // C: module maps of system libraries, and the one routine that needs a CPU instruction.
-        .systemLibrary(name: "CZlib", path: "Sources/CSystem/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CZstd", path: "Sources/CSystem/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .systemLibrary(name: "CLz4", path: "Sources/CSystem/CLz4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
-        .systemLibrary(name: "CSnappy", path: "Sources/CSystem/CSnappy", providers: [.apt(["libsnappy-dev"])]),
-        .systemLibrary(name: "CSQLite", path: "Sources/CSystem/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(
-            name: "CMariaDB", path: "Sources/CSystem/CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
+            name: "CZlib", path: "Sources/CSystem/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(
+            name: "CZstd", path: "Sources/CSystem/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(
+            name: "CLz4", path: "Sources/CSystem/CLz4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CSnappy", path: "Sources/CSystem/CSnappy", providers: [.apt(["libsnappy-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", path: "Sources/CSystem/CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
+            name: "CMariaDB", path: "Sources/CSystem/CMariaDB", pkgConfig: "libmariadb",
+            providers: [.apt(["libmariadb-dev"])]),
         .target(name: "CCRC32C", path: "Sources/CSystem/CCRC32C"),
 
         .target(
@@ -59,7 +65,9 @@ let package = Package(
             dependencies: ["KafkaProtocol", nioCore, nioConcurrency, logging], swiftSettings: swiftSettings),
         .target(
             name: "KafkaBroker",
-            dependencies: ["KafkaStorage", "KafkaProtocol", nioCore, nioPosix, nioConcurrency, logging, deque, collections],
+            dependencies: [
+                "KafkaStorage", "KafkaProtocol", nioCore, nioPosix, nioConcurrency, logging, deque, collections,
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "KafkaClient",
@@ -91,5 +99,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "MessageGenerator", path: "Tools/MessageGenerator/Sources", swiftSettings: swiftSettings),
+
+        .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ]
 )

@@ -1,0 +1,49 @@
+# The front door. `make help` lists the targets.
+
+SWIFT_FLAGS  := --disable-index-store --explicit-target-dependency-import-check error
+BUILD_FLAGS  := -c release --product sluice $(SWIFT_FLAGS)
+SWIFT_FOLDERS := Package.swift Sources Tests Tools
+SHELL_FILES  := .ci/run $(wildcard scripts/*.sh)
+DB           ?= sqlite
+
+# Python clients may live in a virtual environment (scripts/install-deps.sh makes it where pip may not write).
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test bench format lint deps clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build .build/release/sluice
+	@scripts/install-deps.sh build
+	swift build $(BUILD_FLAGS)
+
+demo: ## Watch a row travel from one table through a topic into another (DB=sqlite or DB=mariadb)
+	@scripts/install-deps.sh build demo-$(DB)
+	@scripts/demo.sh $(DB)
+
+test: ## Install what is missing, build everything, run every test
+	@scripts/install-deps.sh build test
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build $(SWIFT_FLAGS)
+
+bench: ## Print start times, memory and row latency (docs/benchmarks.md explains them)
+	@scripts/install-deps.sh build bench
+	swift build $(BUILD_FLAGS)
+	python3 Benchmarks/bench.py
+
+format: ## Rewrite the sources in the house format
+	swift format --in-place --parallel --recursive $(SWIFT_FOLDERS)
+
+lint: ## Check format, documentation rules and shell scripts
+	swift format lint --strict --parallel --recursive $(SWIFT_FOLDERS)
+	for file in $(SHELL_FILES); do bash -n "$$file" || exit 1; done
+	@scripts/install-deps.sh lint
+	shellcheck $(SHELL_FILES)
+
+deps: ## Install everything that build, tests, demo and benchmarks need
+	@scripts/install-deps.sh build test demo-mariadb bench lint
+
+clean: ## Remove everything that was built
+	rm -rf .build .venv
