@@ -1,0 +1,114 @@
+public import NIOCore
+
+/// Writes Kafka's primitive types to a growing buffer.
+public struct WireWriter: Sendable {
+    /// What has been written.
+    public var buffer: ByteBuffer
+
+    /// A writer with room for `capacity` bytes before it grows.
+    public init(capacity: Int = 0) {
+        var buffer = ByteBuffer()
+        if capacity > 0 { buffer.reserveCapacity(capacity) }
+        self.buffer = buffer
+    }
+
+    /// A writer that appends to `buffer`.
+    public init(appendingTo buffer: ByteBuffer) {
+        self.buffer = buffer
+    }
+
+    /// One byte, 1 or 0.
+    public mutating func writeBool(_ value: Bool) { buffer.writeInteger(value ? 1 : 0, as: UInt8.self) }
+    /// A signed byte.
+    public mutating func writeInt8(_ value: Int8) { buffer.writeInteger(value) }
+    /// A big-endian 16-bit integer.
+    public mutating func writeInt16(_ value: Int16) { buffer.writeInteger(value) }
+    /// A big-endian unsigned 16-bit integer.
+    public mutating func writeUint16(_ value: UInt16) { buffer.writeInteger(value) }
+    /// A big-endian 32-bit integer.
+    public mutating func writeInt32(_ value: Int32) { buffer.writeInteger(value) }
+    /// A big-endian unsigned 32-bit integer.
+    public mutating func writeUint32(_ value: UInt32) { buffer.writeInteger(value) }
+    /// A big-endian 64-bit integer.
+    public mutating func writeInt64(_ value: Int64) { buffer.writeInteger(value) }
+    /// An IEEE 754 double.
+    public mutating func writeFloat64(_ value: Double) { buffer.writeInteger(value.bitPattern) }
+
+    /// Sixteen bytes.
+    public mutating func writeUuid(_ value: KafkaUUID) {
+        buffer.writeInteger(value.high)
+        buffer.writeInteger(value.low)
+    }
+
+    /// An unsigned LEB128 integer.
+    public mutating func writeUnsignedVarint(_ value: UInt32) {
+        var rest = value
+        while rest >= 0x80 {
+            buffer.writeInteger(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        buffer.writeInteger(UInt8(rest))
+    }
+
+    /// A string; one longer than the old form's 32,767 bytes is cut there at a character's edge.
+    public mutating func writeString(_ value: String, flexible: Bool) {
+        if flexible {
+            writeUnsignedVarint(UInt32(value.utf8.count) + 1)
+            buffer.writeString(value)
+            return
+        }
+        var fitting = Substring(value)
+        while fitting.utf8.count > Int(Int16.max) { fitting = fitting.dropLast(max(1, (fitting.utf8.count - 32_767) / 4)) }
+        writeInt16(Int16(fitting.utf8.count))
+        buffer.writeSubstring(fitting)
+    }
+
+    /// The absent string.
+    public mutating func writeNullString(flexible: Bool) {
+        if flexible { writeUnsignedVarint(0) } else { writeInt16(-1) }
+    }
+
+    /// The readable bytes of `value`.
+    public mutating func writeBytes(_ value: ByteBuffer, flexible: Bool) {
+        if flexible {
+            writeUnsignedVarint(UInt32(value.readableBytes) + 1)
+        } else {
+            writeInt32(Int32(value.readableBytes))
+        }
+        buffer.writeImmutableBuffer(value)
+    }
+
+    /// Absent bytes.
+    public mutating func writeNullBytes(flexible: Bool) {
+        if flexible { writeUnsignedVarint(0) } else { writeInt32(-1) }
+    }
+
+    /// The number of elements that follow.
+    public mutating func writeArrayCount(_ count: Int, flexible: Bool) {
+        if flexible { writeUnsignedVarint(UInt32(count) + 1) } else { writeInt32(Int32(count)) }
+    }
+
+    /// The absent array.
+    public mutating func writeNullArray(flexible: Bool) {
+        if flexible { writeUnsignedVarint(0) } else { writeInt32(-1) }
+    }
+}
+
+/// Collects the tagged fields of one struct, which are preceded by their number (KIP-482).
+struct TaggedFieldWriter {
+    private var count: UInt32 = 0
+    private var body = WireWriter()
+
+    /// Adds a field; tags must come in rising order.
+    mutating func add(_ tag: UInt32, _ field: WireWriter) {
+        count += 1
+        body.writeUnsignedVarint(tag)
+        body.writeUnsignedVarint(UInt32(field.buffer.readableBytes))
+        body.buffer.writeImmutableBuffer(field.buffer)
+    }
+
+    func finish(into writer: inout WireWriter) {
+        writer.writeUnsignedVarint(count)
+        writer.buffer.writeImmutableBuffer(body.buffer)
+    }
+}
