@@ -37,13 +37,13 @@ public struct RecordError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The code and the message.
     public var description: String { "\(code): \(message)" }
 
-    /// Kafka's error code (`org.apache.kafka.common.protocol.Errors`) for a produce request that held these bytes.
-    public var wireCode: Int16 {
+    /// Kafka's error code for a produce request that held these bytes.
+    public var errorCode: ErrorCode {
         switch code {
-        case .tooLarge: 10  // MESSAGE_TOO_LARGE
-        case .unsupportedCompression: 76  // UNSUPPORTED_COMPRESSION_TYPE
-        case .invalidRecord, .unsupportedMagic: 87  // INVALID_RECORD
-        default: 2  // CORRUPT_MESSAGE
+        case .tooLarge: .messageTooLarge
+        case .unsupportedCompression: .unsupportedCompressionType
+        case .invalidRecord, .unsupportedMagic: .invalidRecord
+        default: .corruptMessage
         }
     }
 }
