@@ -100,6 +100,9 @@ let package = Package(
         .executableTarget(
             name: "MessageGenerator", path: "Tools/MessageGenerator/Sources", swiftSettings: swiftSettings),
 
+        .testTarget(
+            name: "KafkaProtocolTests", dependencies: ["KafkaProtocol", "MessageGenerator", nioCore],
+            exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ]
 )
