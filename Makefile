@@ -1,7 +1,7 @@
 # The front door. `make help` lists the targets.
 
-SWIFT_FLAGS  := --disable-index-store --explicit-target-dependency-import-check error
-BUILD_FLAGS  := -c release --product sluice $(SWIFT_FLAGS)
+SWIFT_FLAGS  := --explicit-target-dependency-import-check error
+BUILD_FLAGS  := -c release --product sluice $(SWIFT_FLAGS) --disable-index-store
 SWIFT_FOLDERS := Package.swift Sources Tests Tools
 SHELL_FILES  := .ci/run $(wildcard scripts/*.sh)
 DB           ?= sqlite

@@ -1,0 +1,22 @@
+/// The program under the names of Kafka's scripts: a symbolic link `kafka-topics.sh` to `sluice` is `sluice topics`.
+enum Invocation {
+    private static let commands = [
+        "kafka-topics": "topics",
+        "kafka-console-producer": "console-producer",
+        "kafka-console-consumer": "console-consumer",
+        "kafka-consumer-groups": "consumer-groups",
+        "kafka-server-start": "broker",
+        "connect-distributed": "connect-distributed",
+        "connect-standalone": "connect-standalone",
+    ]
+
+    /// The arguments without the program's name, with the command that the name implies put first.
+    static func arguments(from commandLine: [String]) -> [String] {
+        let rest = Array(commandLine.dropFirst())
+        guard let path = commandLine.first else { return rest }
+        var name = path.split(separator: "/").last ?? ""
+        for suffix in [".sh", ".bat"] where name.hasSuffix(suffix) { name = name.dropLast(suffix.count) }
+        guard let command = commands[String(name)] else { return rest }
+        return [command] + rest
+    }
+}

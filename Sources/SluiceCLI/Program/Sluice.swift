@@ -1,0 +1,29 @@
+import ArgumentParser
+
+/// The root command.
+struct Sluice: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sluice",
+        abstract: "Keeps the data of services in step through a Kafka log.",
+        discussion: """
+            Start here:
+              sluice up                            broker on port 9092, Connect REST on port 8083
+              sluice topics --create --topic news  in another terminal
+              sluice console-producer --topic news
+              sluice console-consumer --topic news --from-beginning
+
+            The flags are those of Kafka's own tools. A symbolic link to this program that has the name of one of
+            them (kafka-topics.sh, connect-distributed, …) acts as that tool.
+
+            Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
+            """,
+        version: "sluice \(Version.current)",
+        groupedSubcommands: [
+        ]
+    )
+}
+
+/// The version of the program and its libraries.
+enum Version {
+    static let current = "0.1.0"
+}
