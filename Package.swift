@@ -93,8 +93,8 @@ let package = Package(
         .executableTarget(
             name: "SluiceCLI",
             dependencies: [
-                "KafkaBroker", "KafkaClient", "ConnectRuntime", "ConnectSQL", "ConnectAPI", nioCore, nioPosix, logging,
-                argumentParser, collections,
+                "KafkaBroker", "KafkaClient", "KafkaProtocol", "ConnectRuntime", "ConnectSQL", "ConnectAPI", nioCore,
+                nioPosix, nioConcurrency, logging, argumentParser, collections,
             ],
             swiftSettings: swiftSettings),
         .executableTarget(
@@ -104,5 +104,8 @@ let package = Package(
             name: "KafkaProtocolTests", dependencies: ["KafkaProtocol", "MessageGenerator", nioCore],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CLITests", dependencies: ["SluiceCLI", "KafkaClient", "KafkaProtocol", nioCore, logging],
+            swiftSettings: swiftSettings),
     ]
 )

@@ -35,8 +35,7 @@ enum Program {
             Terminal.print(Sluice.fullMessage(for: error))
             return .success
         }
-        Terminal.complain(Sluice.message(for: error))
-        Terminal.printError("Try '\(helpHint(for: error))'.")
+        Terminal.complain("\(Sluice.message(for: error)) (see '\(helpHint(for: error))')")
         return .usage
     }
 

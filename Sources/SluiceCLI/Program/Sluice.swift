@@ -7,19 +7,18 @@ struct Sluice: AsyncParsableCommand {
         abstract: "Keeps the data of services in step through a Kafka log.",
         discussion: """
             Start here:
-              sluice up                            broker on port 9092, Connect REST on port 8083
-              sluice topics --create --topic news  in another terminal
+              sluice up                             Kafka on port 9092, Connect on 8083
+              sluice topics --create --topic news   (in another terminal)
               sluice console-producer --topic news
               sluice console-consumer --topic news --from-beginning
 
-            The flags are those of Kafka's own tools. A symbolic link to this program that has the name of one of
-            them (kafka-topics.sh, connect-distributed, …) acts as that tool.
+            The flags are those of Kafka's own tools. A symbolic link to this program
+            with the name of one of them (kafka-topics.sh, connect-distributed, …)
+            acts as that tool.
 
             Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
             """,
         version: "sluice \(Version.current)",
-        groupedSubcommands: [
-        ]
     )
 }
 
