@@ -1,7 +1,7 @@
 public import NIOCore
 
-/// The 32-bit MurmurHash2 with the seed of Kafka's Java client (`org.apache.kafka.common.utils.Utils.murmur2`): the hash
-/// of the default partitioner, so that every client puts a key in the same partition.
+/// The 32-bit MurmurHash2 with the seed of Kafka's Java client (`org.apache.kafka.common.utils.Utils.murmur2`): the
+/// hash of the default partitioner, so that every client puts a key in the same partition.
 public enum Murmur2 {
     /// The hash of `bytes`.
     public static func hash(_ bytes: UnsafeRawBufferPointer) -> Int32 {
@@ -38,7 +38,8 @@ public enum Murmur2 {
         buffer.withUnsafeReadableBytes { hash($0) }
     }
 
-    /// The partition of a key among `count` partitions, as Java's default partitioner picks it; 0 if `count` is not positive.
+    /// The partition of a key among `count` partitions, as Java's default partitioner picks it; 0 if `count` is not
+    /// positive.
     public static func partition(forKey key: ByteBuffer, count: Int32) -> Int32 {
         count > 0 ? (hash(key) & Int32.max) % count : 0
     }

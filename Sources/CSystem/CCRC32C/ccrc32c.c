@@ -1,5 +1,5 @@
-// CRC32C three ways: SSE4.2 and ARMv8 CRC instructions, each with three interleaved streams because one instruction has a
-// latency of three cycles and a throughput of one, and slicing-by-8 tables for every other processor.
+// CRC32C three ways: SSE4.2 and ARMv8 CRC instructions, each with three interleaved streams because one instruction has
+// a latency of three cycles and a throughput of one, and slicing-by-8 tables for every other processor.
 // Streams are joined by multiplying a CRC by x^(8n) mod P, a linear operator held as four tables of 256 entries
 // (the method of Mark Adler's public crc32c.c, 2013).
 #include "ccrc32c.h"

@@ -2,8 +2,8 @@ public import NIOCore
 
 /// The codecs of record batches, over the system's libraries.
 public enum Compression {
-    /// Compresses a buffer's readable bytes. `level` is the codec's own; nil is its default, and it is clamped to the codec's
-    /// range. Snappy has none.
+    /// Compresses a buffer's readable bytes. `level` is the codec's own; nil is its default, and it is clamped to the
+    /// codec's range. Snappy has none.
     public static func compress(
         _ buffer: ByteBuffer, _ type: CompressionType, level: Int? = nil
     ) throws(RecordError) -> ByteBuffer {
@@ -49,7 +49,8 @@ public enum Compression {
     }
 }
 
-/// The output of a decompressor: grows by doubling, never beyond one byte more than the limit (that byte tells "too much").
+/// The output of a decompressor: grows by doubling, never beyond one byte more than the limit (that byte tells "too
+/// much").
 struct BoundedOutput {
     private(set) var buffer: ByteBuffer
     let limit: Int
@@ -78,7 +79,8 @@ struct BoundedOutput {
     }
 
     /// Gives `body` exactly `count` bytes of memory, which it fills or returns false.
-    mutating func write(exactly count: Int, _ body: (UnsafeMutableRawBufferPointer) -> Bool) throws(RecordError) -> Bool {
+    mutating func write(exactly count: Int, _ body: (UnsafeMutableRawBufferPointer) -> Bool) throws(RecordError) -> Bool
+    {
         guard count <= limit - buffer.readableBytes else { throw Self.tooLarge(limit) }
         var isFilled = false
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { memory in

@@ -1,8 +1,8 @@
 import CLz4
 import NIOCore
 
-/// LZ4 frames, written as Kafka's Java client does (`Lz4BlockOutputStream`): independent blocks of 64 KiB without checksums.
-/// Dependent blocks are not allowed to be written: the Java client cannot read them.
+/// LZ4 frames, written as Kafka's Java client does (`Lz4BlockOutputStream`): independent blocks of 64 KiB without
+/// checksums. The Java client could not read dependent blocks.
 enum LZ4 {
     static func compress(
         _ bytes: UnsafeRawBufferPointer, level: Int?, into out: inout ByteBuffer

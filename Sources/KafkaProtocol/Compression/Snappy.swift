@@ -1,11 +1,11 @@
 import CSnappy
 import NIOCore
 
-/// Snappy: written in the framing of the Java library (xerial `SnappyOutputStream`), as all Kafka clients expect; read in
-/// that framing or raw (librdkafka and others write raw).
+/// Snappy: written in the framing of the Java library (xerial `SnappyOutputStream`), as all Kafka clients expect; read
+/// in that framing or raw (librdkafka and others write raw).
 ///
-/// The framing is a header of 16 bytes, then for each block of 32 KiB its compressed length (big endian) and its raw Snappy
-/// bytes.
+/// The framing is a header of 16 bytes, then for each block of 32 KiB its compressed length (big endian) and its raw
+/// Snappy bytes.
 enum Snappy {
     private static let header: [UInt8] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1]
     private static let magicLength = 8

@@ -60,8 +60,8 @@ public struct RecordBatchHeader: Hashable, Sendable {
 
     /// Reads the header at the start of `bytes`, which may hold less than the whole batch.
     ///
-    /// Checks that 61 bytes are there, that magic is 2, that the length can hold the header and that the compression type is
-    /// known. Does not check the checksum or the counts (see ``RecordBatches/validateForAppend(_:maxMessageBytes:)``).
+    /// Checks that 61 bytes are there, that magic is 2, that the length can hold the header and that the compression
+    /// type is known. Does not check the checksum or the counts (see ``RecordBatches/validateForAppend(_:maxMessageBytes:)``).
     public init(parsing bytes: UnsafeRawBufferPointer) throws(RecordError) {
         guard bytes.count >= Self.size else {
             throw RecordError(.truncated, "a batch header needs \(Self.size) bytes, there are \(bytes.count)")
@@ -70,9 +70,12 @@ public struct RecordBatchHeader: Hashable, Sendable {
             T(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: type))
         }
         magic = load(16, Int8.self)
-        guard magic == 2 else { throw RecordError(.unsupportedMagic, "message format \(magic) is not supported, only 2") }
+        guard magic == 2 else {
+            throw RecordError(.unsupportedMagic, "message format \(magic) is not supported, only 2")
+        }
         batchLength = load(8, Int32.self)
-        guard batchLength >= Self.size - Self.lengthOverhead, batchLength <= Int32.max - Int32(Self.lengthOverhead) else {
+        guard batchLength >= Self.size - Self.lengthOverhead, batchLength <= Int32.max - Int32(Self.lengthOverhead)
+        else {
             throw RecordError(.corrupt, "batch length \(batchLength) is out of range")
         }
         attributes = load(21, Int16.self)

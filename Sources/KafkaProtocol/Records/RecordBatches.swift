@@ -49,7 +49,8 @@ public enum RecordBatches {
             throw RecordError(
                 .invalidRecord, "\(header.recordCount) records with last offset delta \(header.lastOffsetDelta)")
         }
-        guard header.producerId < 0 || (header.producerEpoch >= 0 && (header.baseSequence >= 0 || header.isControl)) else {
+        guard header.producerId < 0 || (header.producerEpoch >= 0 && (header.baseSequence >= 0 || header.isControl))
+        else {
             throw RecordError(
                 .invalidRecord,
                 "producer \(header.producerId) with epoch \(header.producerEpoch), sequence \(header.baseSequence)")
@@ -104,7 +105,8 @@ public enum RecordBatches {
         return batches
     }
 
-    /// Sets base offset and leader epoch of the batch at the start of `buffer`, in place. The checksum does not cover them.
+    /// Sets base offset and leader epoch of the batch at the start of `buffer`, in place. The checksum does not cover
+    /// them.
     ///
     /// The buffer must hold a batch that has been parsed before; a shorter one is left as it is.
     public static func patch(_ buffer: inout ByteBuffer, baseOffset: Int64, leaderEpoch: Int32) {
@@ -113,8 +115,8 @@ public enum RecordBatches {
         buffer.setInteger(leaderEpoch, at: buffer.readerIndex + 12)
     }
 
-    /// Makes `time` (ms since 1970) the append time of the one batch in `buffer`: sets the timestamp type and the maximum
-    /// timestamp, in place, and computes the checksum again.
+    /// Makes `time` (ms since 1970) the append time of the one batch in `buffer`: sets the timestamp type and the
+    /// maximum timestamp, in place, and computes the checksum again.
     public static func patchTimestamp(_ buffer: inout ByteBuffer, logAppendTime time: Int64) throws(RecordError) {
         let header = try RecordBatch(buffer).header
         buffer.setInteger(header.attributes | RecordBatchHeader.timestampTypeBit, at: buffer.readerIndex + 21)

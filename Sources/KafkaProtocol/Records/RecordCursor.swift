@@ -31,7 +31,8 @@ struct RecordContext {
     }
 }
 
-/// Reads records from raw bytes; every read is checked against the end of the record, and that against the end of the bytes.
+/// Reads records from raw bytes; every read is checked against the end of the record, and that against the end of the
+/// bytes.
 struct RecordCursor {
     private let bytes: UnsafeRawBufferPointer
     private(set) var position = 0
