@@ -101,7 +101,7 @@ let package = Package(
             name: "MessageGenerator", path: "Tools/MessageGenerator/Sources", swiftSettings: swiftSettings),
 
         .testTarget(
-            name: "KafkaProtocolTests", dependencies: ["KafkaProtocol", "MessageGenerator", nioCore],
+            name: "KafkaProtocolTests", dependencies: ["KafkaProtocol", "MessageGenerator", "CCRC32C", nioCore],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
