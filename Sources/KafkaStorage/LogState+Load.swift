@@ -1,0 +1,119 @@
+internal import KafkaProtocol
+
+extension LogState {
+    /// Reads the folder and brings the log into a state that can be written to.
+    ///
+    /// A log that was closed in order is taken as it is. After a crash the batches from the recovery point on are checked;
+    /// the log ends before the first that is cut off or damaged. Offsets below the recovery point were on the device and are
+    /// not read again.
+    mutating func load(
+        recoveryPoint: Int64, logStartOffset: Int64, isClean: Bool, now: Int64
+    ) throws(StorageError) -> LogRecoveryReport {
+        var report = LogRecoveryReport()
+        try readDirectory(now: now)
+        if segments.isEmpty {
+            try addSegment(at: logStartOffset, now: now)
+            logEndOffset = logStartOffset
+        } else if isClean, let end = try active.endOffset() {
+            logEndOffset = end
+        } else {
+            try recover(from: recoveryPoint, &report)
+        }
+        self.logStartOffset = min(max(logStartOffset, segments[0].baseOffset), logEndOffset)
+        flushedOffset = isClean && report == LogRecoveryReport() ? logEndOffset : min(recoveryPoint, logEndOffset)
+        dirtySince = now
+        try loadProducers()
+        return report
+    }
+
+    /// Finds segments and snapshots; removes what an interrupted deletion or compaction has left.
+    private mutating func readDirectory(now: Int64) throws(StorageError) {
+        var bases: Set<Int64> = []
+        var indexes: [(name: String, base: Int64)] = []
+        for name in try fileSystem.list(directory) {
+            if let base = LogFileNames.offset(name, suffix: LogFileNames.log) {
+                bases.insert(base)
+            } else if let base = LogFileNames.offset(name, suffix: LogFileNames.offsetIndex)
+                ?? LogFileNames.offset(name, suffix: LogFileNames.timeIndex)
+            {
+                indexes.append((name, base))
+            } else if let offset = LogFileNames.offset(name, suffix: LogFileNames.snapshot) {
+                snapshots.append(offset)
+            } else if [".deleted", ".cleaned", ".tmp"].contains(where: name.hasSuffix) {
+                try fileSystem.remove("\(directory)/\(name)")
+            }
+        }
+        for index in indexes where !bases.contains(index.base) {
+            try fileSystem.remove("\(directory)/\(index.name)")
+        }
+        snapshots.sort()
+        for base in bases.sorted() {
+            let path = "\(directory)/\(LogFileNames.name(base, LogFileNames.log))"
+            guard let information = try fileSystem.information(path) else { continue }
+            segments.append(
+                LogSegment(
+                    baseOffset: base, size: information.size, created: min(information.modificationTime, now),
+                    directory: directory, fileSystem: fileSystem, indexInterval: configuration.indexIntervalBytes))
+        }
+    }
+
+    private mutating func recover(from recoveryPoint: Int64, _ report: inout LogRecoveryReport) throws(StorageError) {
+        let first = segments.lastIndex { $0.baseOffset <= recoveryPoint } ?? 0
+        logEndOffset = segments[first].baseOffset
+        for index in first..<segments.count {
+            let segment = segments[index]
+            if segment.baseOffset < logEndOffset {
+                try cut(at: index, "segment \(segment.baseOffset) begins before \(logEndOffset)", &report)
+                return
+            }
+            let size = segment.size
+            let result = try segment.recover(from: recoveryPoint)
+            report.scannedBytes += result.scannedBytes
+            logEndOffset = result.nextOffset ?? segment.baseOffset
+            if let reason = result.invalid {
+                report.truncatedBytes += size - segment.size
+                try cut(at: index + 1, reason, &report)
+                return
+            }
+        }
+    }
+
+    /// Removes the segments from `index` on: a batch before them is lost, so they cannot be reached.
+    private mutating func cut(at index: Int, _ reason: String, _ report: inout LogRecoveryReport) throws(StorageError) {
+        report.truncationReason = reason
+        for segment in segments[index...] {
+            report.truncatedBytes += segment.size
+            report.removedSegments += 1
+            try segment.delete()
+            directoriesToSync.insert(directory)
+        }
+        segments.removeSubrange(index...)
+    }
+
+    /// Restores the producers from the newest snapshot that is valid, and from the headers of the batches after it.
+    private mutating func loadProducers() throws(StorageError) {
+        for offset in snapshots where offset > logEndOffset { try removeSnapshot(offset) }
+        snapshots.removeAll { $0 > logEndOffset }
+        var start = segments[0].baseOffset
+        while let offset = snapshots.last {
+            let path = "\(directory)/\(LogFileNames.name(offset, LogFileNames.snapshot))"
+            if let bytes = try fileSystem.contents(of: path), let loaded = ProducerStateManager(snapshot: bytes) {
+                producers = loaded
+                start = offset
+                break
+            }
+            try removeSnapshot(offset)
+            snapshots.removeLast()
+        }
+        guard start < logEndOffset else { return }
+        let first = segments.lastIndex { $0.baseOffset <= start } ?? 0
+        for segment in segments[first...] where segment.size > 0 {
+            let view = try segment.view()
+            let position = start > segment.baseOffset ? try view.startPosition(for: start) : 0
+            var scanner = BatchScanner(view.file, position..<view.size, windowSize: 65_536)
+            while case .batch(let header, _) = try scanner.next() {
+                if header.baseOffset >= start { producers.record(header, baseOffset: header.baseOffset) }
+            }
+        }
+    }
+}
