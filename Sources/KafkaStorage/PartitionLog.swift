@@ -76,7 +76,7 @@ public final class PartitionLog: Sendable {
     ) throws(StorageError) -> LogAppendInfo {
         let configuration = self.configuration
         let now = services.now()
-        let header = try validated ?? Self.validate(batch, configuration)
+        let header = if let validated { validated } else { try Self.validate(batch, configuration) }
         guard header.totalSize == batch.readableBytes else {
             throw StorageError(.invalidRecord, "\(batch.readableBytes) bytes with a batch of \(header.totalSize)")
         }
