@@ -103,6 +103,10 @@ let package = Package(
         .testTarget(
             name: "KafkaProtocolTests", dependencies: ["KafkaProtocol", "MessageGenerator", "CCRC32C", nioCore],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KafkaStorageTests",
+            dependencies: ["KafkaStorage", "KafkaProtocol", nioCore, nioConcurrency, logging],
+            swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests", dependencies: ["SluiceCLI", "KafkaClient", "KafkaProtocol", nioCore, logging],

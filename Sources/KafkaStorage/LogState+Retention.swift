@@ -4,10 +4,11 @@ extension LogState {
         producers.expire(now: now, age: configuration.producerIDExpirationMs)
         var deleted = try deleteSegmentsBeforeStart()
         guard configuration.cleanupPolicy.contains(.delete) else { return deleted }
-        if configuration.retentionMs >= 0 {
+        let retentionMs = configuration.retentionMs
+        if retentionMs >= 0 {
             deleted += try deleteOldest(now: now) { segment throws(StorageError) in
                 let timestamp = try segment.largestTimestamp().timestamp
-                return now - (timestamp >= 0 ? timestamp : segment.created) > configuration.retentionMs
+                return now - (timestamp >= 0 ? timestamp : segment.created) > retentionMs
             }
         }
         if configuration.retentionBytes >= 0 {
