@@ -1,0 +1,124 @@
+import KafkaProtocol
+import NIOCore
+import NIOPosix
+
+/// Opens connections: TCP, then ApiVersions.
+struct ConnectionFactory: Sendable {
+    let configuration: ClientConfiguration
+    let group: any EventLoopGroup
+
+    /// Name and version told to the broker (KIP-511: letters, digits, dots and hyphens only).
+    static let softwareName = "sluice"
+    static let softwareVersion = "0.1.0"
+
+    /// Connects and negotiates; the future fails with a ``KafkaError`` that names the address.
+    func connect(to address: HostPort) -> EventLoopFuture<BrokerConnection> {
+        let clientID = configuration.clientID
+        let loop = group.next()
+        let timeout = configuration.connectTimeout
+        return ClientBootstrap(group: loop)
+            .connectTimeout(TimeAmount(timeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(
+                minimum: 1024, initial: 4096, maximum: 1 << 20))
+            .connect(host: address.host, port: address.port)
+            .flatMapError { error in
+                loop.makeFailedFuture(
+                    KafkaError(
+                        .connectionFailed, "cannot reach \(address): \(describeConnectError(error))", cause: error))
+            }
+            .flatMap { channel in
+                let connection = BrokerConnection(channel: channel, address: address, clientID: clientID)
+                do {
+                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
+                } catch {
+                    channel.close(promise: nil)
+                    return loop.makeFailedFuture(error)
+                }
+                return Self.negotiate(connection, timeout: timeout)
+            }
+    }
+
+    /// Asks for versions with our newest ApiVersions; a broker that does not know it answers with version 0, which
+    /// tells the range to use.
+    private static func negotiate(
+        _ connection: BrokerConnection, timeout: Duration
+    ) -> EventLoopFuture<BrokerConnection> {
+        let promise = connection.channel.eventLoop.makePromise(of: BrokerConnection.self)
+        ask(connection, version: ApiVersionsRequest.validVersions.upperBound, timeout: timeout, promise: promise)
+        return promise.futureResult
+    }
+
+    private static func ask(
+        _ connection: BrokerConnection, version: Int16, timeout: Duration, promise: EventLoopPromise<BrokerConnection>
+    ) {
+        var request = ApiVersionsRequest()
+        request.clientSoftwareName = softwareName
+        request.clientSoftwareVersion = softwareVersion
+        connection.submitApiVersions(request, version: version, timeout: timeout) { result in
+            switch result {
+            case .success(let response) where response.errorCode == .none:
+                connection.setVersions(APIVersionTable(response, peer: connection.address.description))
+                promise.succeed(connection)
+            case .success(let response) where response.errorCode == .unsupportedVersion && version > 0:
+                let theirs = response.apiKeys.first { $0.apiKey == APIKey.apiVersions.rawValue }
+                let next = min(version - 1, max(theirs?.maxVersion ?? 0, 0))
+                ask(connection, version: next, timeout: timeout, promise: promise)
+            case .success(let response):
+                let error = KafkaError.broker(response.errorCode, "\(connection.address) refused ApiVersions")
+                connection.close(error)
+                promise.fail(error)
+            case .failure(let error):
+                connection.close(error)
+                promise.fail(
+                    KafkaError(
+                        .connectionFailed, "\(connection.address) did not tell its versions: \(error.message); "
+                            + "is it a Kafka broker's plain port?", cause: error))
+            }
+        }
+    }
+}
+
+extension BrokerConnection {
+    /// ApiVersions is special: an answer with UNSUPPORTED_VERSION always has the layout of version 0.
+    func submitApiVersions(
+        _ request: ApiVersionsRequest, version: Int16, timeout: Duration,
+        completion: @escaping @Sendable (Result<ApiVersionsResponse, KafkaError>) -> Void
+    ) {
+        let peer = address
+        submitRaw(request, version: version, timeout: timeout) { result in
+            completion(
+                result.flatMap { frame in
+                    let isError = frame.getInteger(at: frame.readerIndex + 4, as: Int16.self) != 0
+                    return Self.decode(
+                        ApiVersionsRequest.self, frame, version: isError ? 0 : version, peer: peer)
+                })
+        }
+    }
+}
+
+/// A connect error in a user's words.
+func describeConnectError(_ error: any Error) -> String {
+    if let error = error as? NIOConnectionError {
+        if let first = error.connectionErrors.first { return describeConnectError(first.error) }
+        if error.dnsAError != nil || error.dnsAAAAError != nil {
+            return "the host name is unknown; check bootstrap.servers and advertised.listeners"
+        }
+    }
+    if let error = error as? IOError {
+        switch error.errnoCode {
+        case 111, 61: return "connection refused; is the broker running?"
+        case 104, 54: return "connection reset by the broker"
+        case 110, 60: return "connection timed out; is there a firewall between?"
+        case 113, 65: return "no route to host"
+        default: break
+        }
+    }
+    if let error = error as? ChannelError, case .connectTimeout = error {
+        return "no answer in time; is the address right, is there a firewall between?"
+    }
+    if let error = error as? SocketAddressError, case .unknown = error {
+        return "the host name is unknown; check bootstrap.servers and advertised.listeners"
+    }
+    return "\(error)"
+}

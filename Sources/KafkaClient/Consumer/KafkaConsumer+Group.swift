@@ -1,0 +1,176 @@
+import KafkaProtocol
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// The consumer's side of its group: what it tells, how it divides, what it does with its part.
+extension KafkaConsumer {
+    func makeMembership(groupID: String) -> GroupMembership {
+        GroupMembership(
+            cluster: cluster,
+            configuration: GroupConfiguration(
+                groupID: groupID, protocolType: "consumer", instanceID: configuration.groupInstanceID,
+                sessionTimeout: configuration.sessionTimeout, rebalanceTimeout: configuration.maxPollInterval,
+                heartbeatInterval: configuration.heartbeatInterval, maxPollInterval: configuration.maxPollInterval),
+            logger: logger, onEvent: { [signal] in signal.notify() })
+    }
+
+    /// Members may keep partitions through a rebalance only if every assignor they offer allows it (KIP-429).
+    private var isCooperative: Bool { configuration.assignors.allSatisfy(\.isCooperative) }
+
+    func applyGroupEvents() async throws {
+        guard case .subscribed(let topics, let listener, let membership) = state.withLockedValue({ $0.mode }) else {
+            return
+        }
+        while let event = try membership.takeEvent() {
+            switch event {
+            case .joinNeeded:
+                await prepareToJoin(topics, listener)
+                membership.join(protocols: try protocols(topics, membership)) { [self] name, members in
+                    try await divide(name, members)
+                }
+            case .assigned(let assignment):
+                try await take(assignment, listener, membership)
+            case .lost(let reason):
+                logger.info("lost the partitions", metadata: ["reason": "\(reason)"])
+                await drop(listener) { .lost($0) }
+            }
+        }
+    }
+
+    private func prepareToJoin(_ topics: [String], _ listener: RebalanceListener?) async {
+        if isCooperative {
+            let held = assignment
+            let gone = held.filter { !topics.contains($0.topic) }
+            guard !gone.isEmpty else { return }
+            await commitBeforeRevocation()
+            await listener?(.revoked(gone))
+            state.withLockedValue { $0.fetch.assign(held.filter { topics.contains($0.topic) }, need: .committed) }
+        } else {
+            if !assignment.isEmpty { await commitBeforeRevocation() }
+            await drop(listener) { .revoked($0) }
+        }
+    }
+
+    private func drop(_ listener: RebalanceListener?, _ event: ([TopicPartition]) -> RebalanceEvent) async {
+        let held = assignment
+        guard !held.isEmpty else { return }
+        await listener?(event(held))
+        state.withLockedValue { state in
+            state.fetch.assign([], need: .committed)
+            state.committable = [:]
+            state.committed = [:]
+        }
+    }
+
+    private func commitBeforeRevocation() async {
+        guard configuration.enableAutoCommit else { return }
+        do {
+            try await commitPositions(timeout: .seconds(5))
+        } catch {
+            logger.warning(
+                "the commit before a rebalance failed; records may be read again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func take(
+        _ assignment: GroupAssignment, _ listener: RebalanceListener?, _ membership: GroupMembership
+    ) async throws {
+        var wanted: [TopicPartition] = []
+        if assignment.bytes.readableBytes > 0 {
+            do throws(WireError) {
+                let decoded = try ConsumerProtocolAssignment.decodeVersioned(assignment.bytes)
+                wanted = decoded.assignedPartitions.flatMap { entry in
+                    entry.partitions.map { TopicPartition(topic: entry.topic, partition: $0) }
+                }
+            } catch {
+                throw KafkaError(
+                    .malformedResponse, "the group's leader made an assignment that can't be read: \(error)",
+                    isRetriable: false, cause: error)
+            }
+        }
+        if !assignment.isLeader { state.withLockedValue { $0.leaderCounts = nil } }
+        let held = Set(self.assignment)
+        let kept = wanted.filter { held.contains($0) }
+        let added = wanted.filter { !held.contains($0) }
+        let revoked = held.subtracting(wanted).sorted()
+        if !revoked.isEmpty {
+            await commitBeforeRevocation()
+            await listener?(.revoked(revoked))
+            state.withLockedValue { $0.fetch.assign(kept, need: .committed) }
+            // They can go to their next owners in the round after this one.
+            membership.requestRejoin(reason: "revoked partitions must find their next owner")
+        }
+        state.withLockedValue { state in
+            state.fetch.assign(wanted, need: .committed)
+            state.committable = state.fetch.positions()
+            for partition in revoked + added { state.committed[partition] = nil }
+            let known = cluster.metadata.topics
+            if wanted.contains(where: { known[$0.topic] == nil }) { state.wantsMetadata = true }
+        }
+        logger.debug(
+            "assigned", metadata: ["generation": "\(assignment.generation)", "partitions": "\(wanted)"])
+        await listener?(.assigned(added))
+        chores.notify()
+        dispatchFetches()
+    }
+
+    // MARK: - Protocol
+
+    private func protocols(_ topics: [String], _ membership: GroupMembership) throws -> [GroupProtocol] {
+        var subscription = ConsumerProtocolSubscription()
+        subscription.topics = topics.sorted()
+        subscription.generationId = membership.credentials?.generation ?? -1
+        subscription.rackId = configuration.client.rack.isEmpty ? nil : configuration.client.rack
+        subscription.ownedPartitions = Dictionary(grouping: assignment, by: \.topic).sorted { $0.key < $1.key }.map {
+            var entry = ConsumerProtocolSubscription.TopicPartition()
+            entry.topic = $0.key
+            entry.partitions = $0.value.map(\.partition)
+            return entry
+        }
+        let metadata = try subscription.encodeVersioned(
+            version: ConsumerProtocolSubscription.validVersions.upperBound)
+        return configuration.assignors.map { GroupProtocol(name: $0.name, metadata: metadata) }
+    }
+
+    /// The leader's work: reads what all members want, asks for the topics, runs the agreed assignor.
+    private func divide(_ name: String, _ members: [GroupMember]) async throws -> [String: ByteBuffer] {
+        guard let assignor = configuration.assignors.first(where: { $0.name == name }) else {
+            throw KafkaError(.invalidState, "the group chose assignor '\(name)', which this consumer did not offer")
+        }
+        let subscriptions = try members.map { try Self.subscription($0) }
+        let topics = Set(subscriptions.flatMap(\.topics)).sorted()
+        let metadata = try await cluster.refreshMetadata(
+            topics: topics, allowAutoCreation: configuration.allowAutoCreateTopics)
+        let counts = Self.partitionCounts(topics, metadata)
+        state.withLockedValue { state in
+            state.leaderCounts = counts
+            if counts.values.contains(0) { state.wantsMetadata = true }
+        }
+        let parts = assignor.assign(partitionCounts: counts.filter { $0.value > 0 }, members: subscriptions)
+        var result: [String: ByteBuffer] = [:]
+        for member in members {
+            var assignment = ConsumerProtocolAssignment()
+            assignment.assignedPartitions = Dictionary(grouping: parts[member.id] ?? [], by: \.topic)
+                .sorted { $0.key < $1.key }
+                .map {
+                    var entry = ConsumerProtocolAssignment.TopicPartition()
+                    entry.topic = $0.key
+                    entry.partitions = $0.value.map(\.partition).sorted()
+                    return entry
+                }
+            result[member.id] = try assignment.encodeVersioned(version: 1)
+        }
+        return result
+    }
+
+    private static func subscription(_ member: GroupMember) throws -> GroupSubscription {
+        let decoded = try ConsumerProtocolSubscription.decodeVersioned(member.metadata)
+        return GroupSubscription(
+            memberID: member.id, instanceID: member.instanceID, topics: decoded.topics,
+            ownedPartitions: decoded.ownedPartitions.flatMap { entry in
+                entry.partitions.map { TopicPartition(topic: entry.topic, partition: $0) }
+            },
+            generation: decoded.generationId)
+    }
+}

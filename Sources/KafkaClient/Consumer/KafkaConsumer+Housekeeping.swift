@@ -1,0 +1,184 @@
+import KafkaProtocol
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What goes on behind `poll`: metadata, positions, auto-commit. One task, which sleeps until there is something to do.
+extension KafkaConsumer {
+    func startHousekeeper(_ state: inout State) {
+        guard state.housekeeper == nil else { return }
+        state.housekeeper = Task { await self.keepHouse() }
+    }
+
+    private func keepHouse() async {
+        var metadataDue = NIODeadline.now()
+        var commitDue = NIODeadline.now() + TimeAmount(configuration.autoCommitInterval)
+        var failures = 0
+        while !Task.isCancelled {
+            let now = NIODeadline.now()
+            let wantsMetadata = state.withLockedValue { state in
+                defer { state.wantsMetadata = false }
+                return state.wantsMetadata
+            }
+            var next = now + .seconds(60)
+            do {
+                if wantsMetadata || now >= metadataDue {
+                    let isComplete = try await refreshTopics()
+                    let age: TimeAmount = isComplete ? TimeAmount(configuration.client.metadataMaxAge) : .seconds(1)
+                    metadataDue = .now() + age
+                    dispatchFetches()
+                }
+                try await findPositions()
+                if now >= commitDue {
+                    commitDue = now + TimeAmount(configuration.autoCommitInterval)
+                    await autoCommit()
+                }
+                failures = 0
+            } catch let error as KafkaError where error.code != .closed {
+                failures += 1
+                if error.isRetriable {
+                    logger.debug("will try again", metadata: ["error": "\(error)"])
+                    if error.asksForMetadata { state.withLockedValue { $0.wantsMetadata = true } }
+                } else {
+                    state.withLockedValue { $0.failure = error }
+                    signal.notify()
+                }
+                let delay = cluster.retryBackoff.delay(afterFailures: failures)
+                do { try await Task.sleep(for: delay) } catch { return }
+                continue
+            } catch {
+                return
+            }
+            next = min(next, metadataDue)
+            if configuration.enableAutoCommit, configuration.groupID != nil { next = min(next, commitDue) }
+            do { _ = try await chores.wait(until: next) } catch { return }
+        }
+    }
+
+    // MARK: - Metadata
+
+    /// Asks for the topics in use; false when one of them does not exist (yet) or has no leader.
+    private func refreshTopics() async throws -> Bool {
+        let (topics, counts) = state.withLockedValue { state -> ([String], [String: Int32]?) in
+            var topics = Set(state.fetch.partitions.keys.map(\.topic))
+            if case .subscribed(let subscribed, _, _) = state.mode { topics.formUnion(subscribed) }
+            topics.formUnion(state.leaderCounts?.keys.map { $0 } ?? [])
+            return (Array(topics), state.leaderCounts)
+        }
+        guard !topics.isEmpty else { return true }
+        let metadata = try await cluster.refreshMetadata(
+            topics: topics, allowAutoCreation: configuration.allowAutoCreateTopics)
+        var isComplete = true
+        for topic in topics {
+            guard let found = metadata.topics[topic], found.errorCode == .none else {
+                isComplete = false
+                if let code = metadata.topics[topic]?.errorCode, !code.isRetriable, code != .none {
+                    throw KafkaError.broker(code, "topic \(topic)")
+                }
+                continue
+            }
+            if found.partitions.contains(where: { metadata.brokers[$0.leader] == nil }) { isComplete = false }
+        }
+        if let counts, counts != Self.partitionCounts(Array(counts.keys), metadata) {
+            rejoinForTopics()
+        }
+        return isComplete
+    }
+
+    static func partitionCounts(_ topics: [String], _ metadata: ClusterMetadata) -> [String: Int32] {
+        var counts: [String: Int32] = [:]
+        for topic in topics { counts[topic] = Int32(metadata.topics[topic]?.partitions.count ?? 0) }
+        return counts
+    }
+
+    private func rejoinForTopics() {
+        let membership = state.withLockedValue { state -> GroupMembership? in
+            state.leaderCounts = nil
+            guard case .subscribed(_, _, let membership) = state.mode else { return nil }
+            return membership
+        }
+        membership?.requestRejoin(reason: "partitions of the subscribed topics have changed")
+    }
+
+    // MARK: - Positions
+
+    private func findPositions() async throws {
+        let needs = state.withLockedValue { state in
+            state.fetch.partitions.compactMap { partition, entry in
+                entry.need.map { (partition: partition, need: $0, epoch: entry.epoch) }
+            }
+        }
+        guard !needs.isEmpty else { return }
+        var lookups: [TopicPartition: OffsetSpec] = [:]
+        var unknown: [TopicPartition] = []
+        let committed = needs.filter { $0.need == .committed }
+        if !committed.isEmpty, let groupID = configuration.groupID {
+            let offsets = try await cluster.committedOffsets(
+                group: groupID, partitions: committed.map(\.partition),
+                requireStable: configuration.isolationLevel == .readCommitted)
+            for entry in committed {
+                if let found = offsets[entry.partition] {
+                    state.withLockedValue { state in
+                        state.fetch.resolve(entry.partition, epoch: entry.epoch, offset: found.offset)
+                        state.committed[entry.partition] = found
+                    }
+                } else {
+                    unknown.append(entry.partition)
+                }
+            }
+        }
+        for entry in needs {
+            switch entry.need {
+            case .lookup(let spec): lookups[entry.partition] = spec
+            case .reset: unknown.append(entry.partition)
+            case .committed: break
+            }
+        }
+        for partition in unknown {
+            switch configuration.autoOffsetReset {
+            case .earliest: lookups[partition] = .earliest
+            case .latest: lookups[partition] = .latest
+            case .none:
+                throw KafkaError(
+                    .noOffset, "\(partition) has no valid offset and auto.offset.reset is none: seek, or set it",
+                    isRetriable: false)
+            }
+        }
+        try await resolve(lookups, epochs: needs.map { ($0.partition, $0.epoch) })
+        dispatchFetches()
+        signal.notify()
+    }
+
+    private func resolve(
+        _ lookups: [TopicPartition: OffsetSpec], epochs: [(TopicPartition, UInt64)]
+    ) async throws {
+        guard !lookups.isEmpty else { return }
+        let found = try await cluster.listOffsets(
+            lookups, isolation: configuration.isolationLevel, timeout: configuration.client.requestTimeout)
+        var failure: KafkaError?
+        state.withLockedValue { state in
+            for (partition, epoch) in epochs {
+                switch found[partition] {
+                case .success(let listed)?:
+                    state.fetch.resolve(partition, epoch: epoch, offset: max(listed.offset, 0))
+                case .failure(let error)?: failure = error
+                case nil: break
+                }
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    // MARK: - Auto-commit
+
+    private func autoCommit() async {
+        guard configuration.enableAutoCommit, configuration.groupID != nil else { return }
+        let (mode, offsets) = state.withLockedValue { ($0.mode, $0.committable) }
+        if case .subscribed(_, _, let membership) = mode, !membership.isStable { return }
+        do {
+            try await commit(offsets, timeout: .seconds(5))
+        } catch {
+            logger.debug("auto-commit failed; the next one will do", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,260 @@
+import KafkaProtocol
+public import Logging
+import NIOConcurrencyHelpers
+public import NIOCore
+
+/// Reads records, alone or as a member of a group.
+///
+/// Either ``subscribe(_:onRebalance:)`` to topics, whose partitions the group divides among its members, or
+/// ``assign(_:)`` partitions. Then ``poll(timeout:)`` again and again, from one task. Fetches go on between polls.
+/// Call ``close()`` in the end: it commits (if auto-commit is on) and leaves the group.
+public final class KafkaConsumer: Sendable {
+    /// Called from within `poll` and `close` when partitions come and go.
+    public typealias RebalanceListener = @Sendable (RebalanceEvent) async -> Void
+
+    enum Mode {
+        case none
+        case assigned
+        case subscribed(topics: [String], listener: RebalanceListener?, membership: GroupMembership)
+    }
+
+    struct State {
+        var mode: Mode = .none
+        var fetch = FetchState()
+        var isPolling = false
+        var isClosed = false
+        /// Thrown by the next poll.
+        var failure: KafkaError?
+        /// What auto-commit may commit: the positions at the start of the last poll.
+        var committable: [TopicPartition: OffsetAndMetadata] = [:]
+        var committed: [TopicPartition: OffsetAndMetadata] = [:]
+        /// Partition counts that the leader's last assignment was made with.
+        var leaderCounts: [String: Int32]?
+        var wantsMetadata = false
+        var housekeeper: Task<Void, Never>?
+        var retryTimer: NIODeadline?
+    }
+
+    /// The configuration it was made with.
+    public let configuration: ConsumerConfiguration
+    let cluster: ClusterClient
+    let ownsCluster: Bool
+    let logger: Logger
+    let eventLoop: any EventLoop
+    let state = NIOLockedValueBox(State())
+    /// Wakes `poll`.
+    let signal: Signal
+    /// Wakes the housekeeper.
+    let chores: Signal
+
+    /// Makes a consumer with connections of its own.
+    public convenience init(
+        configuration: ConsumerConfiguration, eventLoopGroup: (any EventLoopGroup)? = nil, logger: Logger
+    ) throws {
+        _ = try configuration.client.bootstrapAddresses()
+        let cluster = ClusterClient(
+            configuration: configuration.client, eventLoopGroup: eventLoopGroup, logger: logger)
+        try self.init(configuration: configuration, cluster: cluster, ownsCluster: true, logger: logger)
+    }
+
+    /// Makes a consumer on shared connections, which stay open when it is closed.
+    public convenience init(
+        configuration: ConsumerConfiguration, cluster: ClusterClient, logger: Logger
+    ) throws {
+        try self.init(configuration: configuration, cluster: cluster, ownsCluster: false, logger: logger)
+    }
+
+    private init(
+        configuration: ConsumerConfiguration, cluster: ClusterClient, ownsCluster: Bool, logger: Logger
+    ) throws {
+        guard !configuration.assignors.isEmpty else {
+            throw KafkaError(.invalidConfiguration, "partition.assignment.strategy is empty")
+        }
+        self.configuration = configuration
+        self.cluster = cluster
+        self.ownsCluster = ownsCluster
+        self.logger = logger
+        eventLoop = cluster.eventLoopGroup.next()
+        signal = Signal(eventLoop: eventLoop)
+        chores = Signal(eventLoop: eventLoop)
+    }
+
+    // MARK: - What to read
+
+    /// Joins the group and reads its share of these topics. May be called again with other topics.
+    public func subscribe(_ topics: [String], onRebalance listener: RebalanceListener? = nil) async throws {
+        guard let groupID = configuration.groupID else {
+            throw KafkaError(.invalidConfiguration, "subscribe needs group.id; use assign to read without a group")
+        }
+        try state.withLockedValue { state in
+            guard !state.isClosed else { throw KafkaError.closed("the consumer") }
+            switch state.mode {
+            case .assigned:
+                throw KafkaError(.invalidState, "the consumer has assigned partitions; unsubscribe before subscribing")
+            case .subscribed(_, let old, let membership):
+                state.mode = .subscribed(topics: topics, listener: listener ?? old, membership: membership)
+                membership.requestRejoin(reason: "the subscription changed")
+            case .none:
+                state.mode = .subscribed(
+                    topics: topics, listener: listener, membership: makeMembership(groupID: groupID))
+            }
+            state.wantsMetadata = true
+            startHousekeeper(&state)
+        }
+        chores.notify()
+        signal.notify()
+    }
+
+    /// Reads these partitions, outside of any group. May be called again; partitions that stay keep their positions.
+    public func assign(_ partitions: [TopicPartition]) async throws {
+        let hasGroup = configuration.groupID != nil
+        try state.withLockedValue { state in
+            guard !state.isClosed else { throw KafkaError.closed("the consumer") }
+            if case .subscribed = state.mode {
+                throw KafkaError(.invalidState, "the consumer has subscribed; unsubscribe before assigning")
+            }
+            state.mode = .assigned
+            state.fetch.assign(partitions, need: hasGroup ? .committed : .reset)
+            state.wantsMetadata = true
+            startHousekeeper(&state)
+        }
+        chores.notify()
+        signal.notify()
+    }
+
+    /// Leaves the group or drops the assigned partitions.
+    public func unsubscribe() async {
+        await leaveGroup(commit: configuration.enableAutoCommit)
+        state.withLockedValue { state in
+            state.mode = .none
+            state.fetch.assign([], need: .reset)
+            state.leaderCounts = nil
+        }
+    }
+
+    /// The partitions it reads now.
+    public var assignment: [TopicPartition] { state.withLockedValue { $0.fetch.assignment } }
+
+    // MARK: - Polling
+
+    /// Whole batches, as soon as there are any; empty when `timeout` has passed.
+    ///
+    /// Applies rebalances, and throws what stands in the way of reading. Not more than one task may poll.
+    public func poll(timeout: Duration) async throws -> [ConsumerBatch] {
+        let deadline = NIODeadline.now() + TimeAmount(timeout)
+        try beginPoll()
+        defer { state.withLockedValue { $0.isPolling = false } }
+        while true {
+            try Task.checkCancellation()
+            try await applyGroupEvents()
+            if let failure = takeFailure() { throw failure }
+            let batches = try takeBatches()
+            dispatchFetches()
+            if !batches.isEmpty { return batches }
+            if try await !signal.wait(until: deadline) {
+                // The last chance: what came in together with the deadline.
+                return try takeBatches()
+            }
+        }
+    }
+
+    private func beginPoll() throws {
+        try state.withLockedValue { state in
+            guard !state.isClosed else { throw KafkaError.closed("the consumer") }
+            guard !state.isPolling else {
+                throw KafkaError(.invalidState, "two tasks poll one consumer; give each its own")
+            }
+            if case .none = state.mode {
+                throw KafkaError(.invalidState, "the consumer reads nothing yet: call subscribe or assign")
+            }
+            state.committable = state.fetch.positions()
+            state.isPolling = true
+        }
+    }
+
+    private func takeFailure() -> KafkaError? {
+        state.withLockedValue { state in
+            guard !state.isClosed else { return .closed("the consumer") }
+            defer { state.failure = nil }
+            return state.failure
+        }
+    }
+
+    private func takeBatches() throws -> [ConsumerBatch] {
+        var batches: [ConsumerBatch] = []
+        var count = 0
+        while count < configuration.maxPollRecords,
+            let (partition, epoch, position, taken) = state.withLockedValue({ $0.fetch.takeChunk() })
+        {
+            var chunk = taken
+            let decoded: FetchedChunk.Decoded
+            do throws(RecordError) {
+                decoded = try chunk.decode(
+                    from: position, limit: configuration.maxPollRecords - count, checkCRCs: configuration.checkCRCs,
+                    readCommitted: configuration.isolationLevel == .readCommitted)
+            } catch {
+                // Fetch again from here on the next poll: the damage may be on the way, not on the disk.
+                state.withLockedValue { $0.fetch.seek(partition, to: position, need: nil) }
+                if !batches.isEmpty { break }
+                throw KafkaError(
+                    .malformedResponse, "\(partition) at offset \(position): \(error); seek beyond it to go on",
+                    errorCode: error.errorCode, isRetriable: false, cause: error)
+            }
+            let rest = decoded.isExhausted ? nil : chunk
+            let isCurrent = state.withLockedValue { state in
+                defer { if decoded.isExhausted { state.fetch.rotate() } }
+                return state.fetch.advance(
+                    partition, epoch: epoch, to: decoded.nextOffset, leaderEpoch: decoded.leaderEpoch, rest: rest,
+                    size: chunk.size)
+            }
+            guard isCurrent, !decoded.records.isEmpty else { continue }
+            count += decoded.records.count
+            if batches.last?.topicPartition == partition {
+                batches[batches.count - 1].records += decoded.records
+            } else {
+                batches.append(
+                    ConsumerBatch(
+                        topicPartition: partition, records: decoded.records, highWatermark: chunk.highWatermark))
+            }
+        }
+        return batches
+    }
+
+    // MARK: - Closing
+
+    /// Commits if auto-commit is on, leaves the group, closes the connections. Also works in a cancelled task.
+    public func close() async {
+        let wasOpen = state.withLockedValue { state in
+            defer { state.isClosed = true }
+            return !state.isClosed
+        }
+        guard wasOpen else { return }
+        signal.notify()
+        // Not a child of this task: a cancelled caller still leaves the group in good order.
+        await Task { await self.shutDown() }.value
+    }
+
+    private func shutDown() async {
+        let housekeeper = state.withLockedValue { $0.housekeeper }
+        housekeeper?.cancel()
+        await housekeeper?.value
+        await leaveGroup(commit: configuration.enableAutoCommit)
+        state.withLockedValue { $0.fetch.assign([], need: .reset) }
+        if ownsCluster { cluster.close() }
+    }
+
+    private func leaveGroup(commit: Bool) async {
+        let mode = state.withLockedValue { $0.mode }
+        if commit, configuration.groupID != nil {
+            do {
+                try await commitPositions(timeout: .seconds(5))
+            } catch {
+                logger.warning("the last commit failed; records may be read again", metadata: ["error": "\(error)"])
+            }
+        }
+        guard case .subscribed(_, let listener, let membership) = mode else { return }
+        let held = assignment
+        if !held.isEmpty { await listener?(.revoked(held)) }
+        await membership.leave(reason: "the consumer is being closed")
+    }
+}
