@@ -107,18 +107,13 @@ let package = Package(
             name: "KafkaStorageTests",
             dependencies: ["KafkaStorage", "KafkaProtocol", nioCore, nioConcurrency, logging],
             swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KafkaBrokerTests",
+            dependencies: ["KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", nioCore, nioPosix, logging],
+            swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests", dependencies: ["SluiceCLI", "KafkaClient", "KafkaProtocol", nioCore, logging],
             swiftSettings: swiftSettings),
-        .testTarget(
-            name: "ConnectAPITests", dependencies: ["ConnectAPI", nioCore, collections], swiftSettings: swiftSettings),
-        .testTarget(
-            name: "ConnectRuntimeTests",
-            dependencies: [
-                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaTesting", nioCore, nioPosix, nioHTTP1, nioConcurrency,
-                logging, collections,
-            ],
-            exclude: ["GoldenDifferences.md"], swiftSettings: swiftSettings),
     ]
 )

@@ -1,0 +1,157 @@
+import KafkaProtocol
+import KafkaStorage
+public import Logging
+import NIOConcurrencyHelpers
+public import NIOCore
+import NIOPosix
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A single-node broker that speaks the Kafka protocol and keeps its logs in one folder.
+///
+/// ```swift
+/// let broker = Broker(configuration: configuration, logger: logger)
+/// let address = try await broker.start()
+/// // … address.port is what clients connect to …
+/// await broker.shutdown()
+/// ```
+public final class Broker: Sendable {
+    /// Where a broker listens.
+    public struct Address: Sendable, Hashable, CustomStringConvertible {
+        /// The host or IP address.
+        public let host: String
+        /// The port.
+        public let port: Int
+
+        public var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    }
+
+    private struct Running {
+        var node: BrokerNode
+        var server: any Channel
+        var maintenance: RepeatedTask
+        var ownGroup: MultiThreadedEventLoopGroup?
+        var address: Address
+    }
+
+    /// What the broker was made with.
+    public let configuration: BrokerConfiguration
+    private let logger: Logger
+    private let givenGroup: (any EventLoopGroup)?
+    private let running = NIOLockedValueBox<Running?>(nil)
+
+    /// A broker that is not started yet.
+    ///
+    /// - Parameters:
+    ///   - configuration: Where to listen and where to keep the logs.
+    ///   - logger: Told of failures and repairs.
+    ///   - eventLoopGroup: Threads to run on; by default the broker starts `networkThreads` of its own and ends them at
+    ///     shutdown.
+    public init(configuration: BrokerConfiguration, logger: Logger, eventLoopGroup: (any EventLoopGroup)? = nil) {
+        self.configuration = configuration
+        self.logger = logger
+        givenGroup = eventLoopGroup
+    }
+
+    /// The port clients connect to; 0 before the start and after the shutdown.
+    public var port: Int { running.withLockedValue { $0?.address.port ?? 0 } }
+
+    /// The id of the cluster, kept in the data folder; nil before the start and after the shutdown.
+    public var clusterID: String? { running.withLockedValue { $0?.node.clusterID } }
+
+    /// Opens the data folder, recovers what needs it and begins to listen.
+    ///
+    /// - Returns: Where it listens; the port is the real one if 0 was configured.
+    /// - Throws: `BrokerError` with code `storage` (folder not writable, used by another process, from another node) or
+    ///   `bind` (address in use or not ours); the messages name folder and address.
+    @discardableResult
+    public func start() async throws(BrokerError) -> Address {
+        if let address = running.withLockedValue({ $0?.address }) { return address }
+        let ownGroup = givenGroup == nil ? MultiThreadedEventLoopGroup(numberOfThreads: configuration.networkThreads) : nil
+        let group: any EventLoopGroup = givenGroup ?? ownGroup ?? MultiThreadedEventLoopGroup.singleton
+        let node: BrokerNode
+        do throws(StorageError) {
+            node = try BrokerNode(configuration: configuration, logger: logger, eventLoop: group.next())
+        } catch {
+            try? await ownGroup?.shutdownGracefully()
+            throw BrokerError(.storage, error.message, cause: error)
+        }
+        let server: any Channel
+        do {
+            server = try await listen(node, group)
+        } catch {
+            await node.close()
+            try? await ownGroup?.shutdownGracefully()
+            throw bindError(error)
+        }
+        let port = server.localAddress?.port ?? configuration.port
+        node.port = port
+        let interval = TimeAmount.milliseconds(configuration.retentionCheckInterval)
+        let maintenance = group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            node.maintain()
+        }
+        let address = Address(host: configuration.host, port: port)
+        running.withLockedValue {
+            $0 = Running(
+                node: node, server: server, maintenance: maintenance, ownGroup: ownGroup, address: address)
+        }
+        return address
+    }
+
+    /// Stops listening, closes the connections, puts everything on disk and releases the folder.
+    public func shutdown() async {
+        let ended = running.withLockedValue { running in
+            defer { running = nil }
+            return running
+        }
+        guard let ended else { return }
+        ended.maintenance.cancel()
+        try? await ended.server.close().get()
+        await ended.node.closeConnections()
+        await ended.node.close()
+        try? await ended.ownGroup?.shutdownGracefully()
+    }
+
+    private func listen(_ node: BrokerNode, _ group: any EventLoopGroup) async throws -> any Channel {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 512)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 1 << 20)
+            )
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 256 * 1024, high: 1024 * 1024))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard node.register(channel) else { throw ChannelError.operationUnsupported }
+                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(node: node))
+                }
+            }
+        // An address needs no look-up, which would start a thread.
+        if let address = try? SocketAddress(ipAddress: configuration.host, port: configuration.port) {
+            return try await bootstrap.bind(to: address).get()
+        }
+        return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+    }
+
+    private func bindError(_ error: any Error) -> BrokerError {
+        let address = Address(host: configuration.host, port: configuration.port)
+        guard let error = error as? IOError else {
+            return BrokerError(.bind, "The broker cannot listen on \(address): \(error)", cause: error)
+        }
+        let reason: String =
+            switch error.errnoCode {
+            case EADDRINUSE: "the port is in use by another process. Stop that one or choose another port"
+            case EADDRNOTAVAIL: "this machine has no such address"
+            case EACCES: "this user may not use that port"
+            default: "\(error)"
+            }
+        return BrokerError(.bind, "The broker cannot listen on \(address): \(reason).", cause: error)
+    }
+}

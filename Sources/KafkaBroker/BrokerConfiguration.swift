@@ -1,0 +1,192 @@
+/// What a broker needs to know. Names and defaults are Kafka's, except where the documentation says so.
+public struct BrokerConfiguration: Sendable {
+    /// Address to listen on. Loopback by default: who wants to be reached from outside says so.
+    public var host = "127.0.0.1"
+    /// Port to listen on; 0 takes any free one.
+    public var port = 9092
+    /// Host that clients are told to use. By default `host`, or for a wildcard address the one the client came by.
+    public var advertisedHost: String?
+    /// Port that clients are told to use; by default the one listened on.
+    public var advertisedPort: Int?
+    /// Folder that holds the logs.
+    public var dataDirectory = "/tmp/kafka-logs"
+    /// This node's number.
+    public var nodeID: Int32 = 1
+    /// Shown in metadata.
+    public var rack: String?
+    /// Partitions of a topic that does not say how many.
+    public var numPartitions: Int32 = 1
+    /// Whether asking for a topic's metadata creates it.
+    public var autoCreateTopics = true
+    /// Whether DeleteTopics is allowed.
+    public var deleteTopicsEnabled = true
+    /// Partitions of `__consumer_offsets`.
+    public var offsetsTopicPartitions: Int32 = 50
+    /// Minutes the offsets of an empty group are kept.
+    public var offsetsRetentionMinutes: Int64 = 10080
+    /// Longest metadata text of a committed offset, in bytes.
+    public var offsetMetadataMaxBytes = 4096
+    /// Milliseconds an empty group waits for more members. 0 here, 3000 in Kafka.
+    public var groupInitialRebalanceDelay: Int64 = 0
+    /// Session timeouts that members may ask for, in milliseconds.
+    public var groupSessionTimeouts: ClosedRange<Int32> = 6000...1_800_000
+    /// Most members of a group.
+    public var groupMaxSize = Int(Int32.max)
+    /// Largest request, in bytes.
+    public var maxRequestBytes = 104_857_600
+    /// Most bytes of records in one fetch answer.
+    public var fetchMaxBytes = 57_671_680
+    /// Requests of one connection whose answers are owed before the broker stops reading from it.
+    public var maxPendingResponses = 1000
+    /// Connections at a time.
+    public var maxConnections = Int(Int32.max)
+    /// Milliseconds between two looks for old segments.
+    public var retentionCheckInterval: Int64 = 300_000
+    /// Event loop threads, if the broker makes its own group.
+    public var networkThreads = 1
+    /// The settings as given, by Kafka's names; defaults of topic settings are looked up here.
+    public private(set) var properties: [String: String] = [:]
+    /// Names that were given and mean nothing here; the caller should warn about them.
+    public private(set) var unknownNames: [String] = []
+
+    /// The defaults.
+    public init() {}
+
+    /// Reads settings under Kafka's names.
+    ///
+    /// - Throws: `BrokerError` with code `configuration` that names the setting and what it must be.
+    public init(properties: [String: String]) throws(BrokerError) {
+        try apply(properties)
+    }
+
+    /// Adds settings under Kafka's names to those already made.
+    public mutating func apply(_ added: [String: String]) throws(BrokerError) {
+        for (name, value) in added.sorted(by: { $0.key < $1.key }) {
+            guard let key = BrokerConfigKeys.key(name) else {
+                if !BrokerConfigKeys.accepted.contains(name) { unknownNames.append(name) }
+                continue
+            }
+            let value = ConfigKey.trimmed(value)
+            if let fault = key.fault(in: value) { throw BrokerError(.configuration, fault) }
+            properties[name] = value
+        }
+        try readAddresses()
+        readNumbers()
+    }
+
+    private mutating func readNumbers() {
+        func int(_ name: String) -> Int? { properties[name].flatMap { Int($0) } }
+        func flag(_ name: String) -> Bool? { properties[name].map { $0.lowercased() == "true" } }
+        if let id = int("node.id") ?? int("broker.id"), id >= 0 { nodeID = Int32(clamping: id) }
+        rack = properties["broker.rack"] ?? rack
+        numPartitions = int("num.partitions").map { Int32(clamping: $0) } ?? numPartitions
+        autoCreateTopics = flag("auto.create.topics.enable") ?? autoCreateTopics
+        deleteTopicsEnabled = flag("delete.topic.enable") ?? deleteTopicsEnabled
+        offsetsTopicPartitions =
+            int("offsets.topic.num.partitions").map { Int32(clamping: $0) } ?? offsetsTopicPartitions
+        offsetsRetentionMinutes = int("offsets.retention.minutes").map { Int64($0) } ?? offsetsRetentionMinutes
+        offsetMetadataMaxBytes = int("offset.metadata.max.bytes") ?? offsetMetadataMaxBytes
+        groupInitialRebalanceDelay =
+            int("group.initial.rebalance.delay.ms").map { Int64($0) } ?? groupInitialRebalanceDelay
+        let shortest = int("group.min.session.timeout.ms").map { Int32(clamping: $0) } ?? groupSessionTimeouts.lowerBound
+        let longest = int("group.max.session.timeout.ms").map { Int32(clamping: $0) } ?? groupSessionTimeouts.upperBound
+        groupSessionTimeouts = shortest...max(shortest, longest)
+        groupMaxSize = int("group.max.size") ?? groupMaxSize
+        maxRequestBytes = int("socket.request.max.bytes") ?? maxRequestBytes
+        fetchMaxBytes = int("fetch.max.bytes") ?? fetchMaxBytes
+        maxConnections = int("max.connections") ?? maxConnections
+        retentionCheckInterval = int("log.retention.check.interval.ms").map { Int64($0) } ?? retentionCheckInterval
+        networkThreads = int("num.network.threads") ?? networkThreads
+    }
+
+    private mutating func readAddresses() throws(BrokerError) {
+        if let folders = properties["log.dirs"] ?? properties["log.dir"] {
+            let list = ConfigKey.items(folders)
+            guard let first = list.first, list.count == 1 else {
+                throw BrokerError(
+                    .configuration, "log.dirs must name one folder, not \(list.count): this broker keeps all logs in one.")
+            }
+            dataDirectory = first
+        }
+        if let listeners = properties["listeners"] {
+            // A combined node of Kafka also names its controller's listener: only the clients' one matters here.
+            let clients = ConfigKey.items(listeners).filter { !$0.hasPrefix("CONTROLLER:") }
+            guard let first = clients.first, clients.count == 1 else {
+                throw BrokerError(.configuration, "listeners must name one listener for clients, not \(clients.count).")
+            }
+            let address = try Self.parseListener(first, setting: "listeners")
+            host = address.host.isEmpty ? "0.0.0.0" : address.host
+            port = address.port
+        }
+        if let advertised = properties["advertised.listeners"] {
+            let clients = ConfigKey.items(advertised).filter { !$0.hasPrefix("CONTROLLER:") }
+            guard let first = clients.first else { return }
+            let address = try Self.parseListener(first, setting: "advertised.listeners")
+            advertisedHost = address.host.isEmpty ? nil : address.host
+            advertisedPort = address.port
+        }
+    }
+
+    /// Splits `PLAINTEXT://host:port`; brackets around an IPv6 host are taken off.
+    static func parseListener(_ text: String, setting: String) throws(BrokerError) -> (host: String, port: Int) {
+        guard let scheme = text.firstRange(of: "://") else {
+            throw BrokerError(.configuration, "\(setting): \(text) is not of the form PLAINTEXT://host:port.")
+        }
+        let name = text[..<scheme.lowerBound]
+        if name.hasPrefix("SASL") || name == "SSL" {
+            throw BrokerError(.configuration, "\(setting): \(name) is not supported yet, only PLAINTEXT.")
+        }
+        let rest = text[scheme.upperBound...]
+        guard let colon = rest.lastIndex(of: ":"), let port = Int(rest[rest.index(after: colon)...]),
+            (0...65535).contains(port)
+        else { throw BrokerError(.configuration, "\(setting): \(text) has no port between 0 and 65535.") }
+        var host = String(rest[..<colon])
+        if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        return (host, port)
+    }
+}
+
+extension BrokerConfiguration {
+    /// The broker's default of a topic setting: what was configured, else Kafka's default.
+    func topicDefault(_ key: ConfigKey) -> (value: String, source: ConfigKey.Source) {
+        func hours(_ name: String) -> String? {
+            properties[name].flatMap { Int64($0) }.map { $0 < 0 ? "-1" : String($0 * 3_600_000) }
+        }
+        if let name = key.brokerName, let value = properties[name] { return (value, .staticBroker) }
+        switch key.name {
+        case "retention.ms":
+            let minutes = properties["log.retention.minutes"].flatMap { Int64($0) }
+            if let minutes { return (minutes < 0 ? "-1" : String(minutes * 60_000), .staticBroker) }
+            if let value = hours("log.retention.hours") { return (value, .staticBroker) }
+        case "segment.ms":
+            if let value = hours("log.roll.hours") { return (value, .staticBroker) }
+        case "flush.ms":
+            if let value = properties["log.flush.scheduler.interval.ms"] { return (value, .staticBroker) }
+        default:
+            break
+        }
+        return (key.defaultValue ?? "", .builtIn)
+    }
+
+    /// All settings of a topic in effect: its own over the broker's defaults.
+    func effectiveTopicConfiguration(_ own: [String: String]) -> [String: String] {
+        var result: [String: String] = [:]
+        for key in TopicConfigKeys.all { result[key.name] = own[key.name] ?? topicDefault(key).value }
+        return result
+    }
+
+    /// The value in effect of a broker setting, and whether it was configured.
+    func brokerValue(_ key: ConfigKey) -> (value: String?, source: ConfigKey.Source) {
+        if let value = properties[key.name] { return (value, .staticBroker) }
+        switch key.name {
+        case "listeners": return ("PLAINTEXT://\(host):\(port)", .staticBroker)
+        case "log.dir", "log.dirs": return (dataDirectory, .staticBroker)
+        case "node.id", "broker.id": return (String(nodeID), .staticBroker)
+        case "num.partitions" where numPartitions != 1: return (String(numPartitions), .staticBroker)
+        case "auto.create.topics.enable" where !autoCreateTopics: return ("false", .staticBroker)
+        case "group.initial.rebalance.delay.ms" where groupInitialRebalanceDelay != 0:
+            return (String(groupInitialRebalanceDelay), .staticBroker)
+        default: return (key.defaultValue, .builtIn)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+/// The broker settings that have an effect here or that a single node can truthfully answer.
+enum BrokerConfigKeys {
+    static let own: [ConfigKey] = [
+        ConfigKey("advertised.listeners", .string, nil, "Address that clients are told to use; default: `listeners`."),
+        ConfigKey(
+            "auto.create.topics.enable", .boolean, "true", "Create a topic when a client asks for its metadata."),
+        ConfigKey("broker.id", .int, "-1", "The node's number; old name of `node.id`."),
+        ConfigKey("broker.rack", .string, nil, "The rack shown in metadata."),
+        ConfigKey("default.replication.factor", .int, "1", minimum: 1, "Replicas of a topic; there is one."),
+        ConfigKey("delete.topic.enable", .boolean, "true", "Whether topics can be deleted."),
+        ConfigKey(
+            "fetch.max.bytes", .int, "57671680", minimum: 1024, "Most bytes of records in one fetch answer."),
+        ConfigKey(
+            "group.initial.rebalance.delay.ms", .int, "0", minimum: 0,
+            "How long an empty group waits for more members before its first generation. Kafka's default is 3000."),
+        ConfigKey(
+            "group.max.session.timeout.ms", .int, "1800000", "Longest session timeout a group member may ask for."),
+        ConfigKey("group.max.size", .int, "2147483647", minimum: 1, "Most members of a group."),
+        ConfigKey(
+            "group.min.session.timeout.ms", .int, "6000", "Shortest session timeout a group member may ask for."),
+        ConfigKey("listeners", .list, "PLAINTEXT://127.0.0.1:9092", "Address the broker listens on."),
+        ConfigKey("log.dir", .string, "/tmp/kafka-logs", "Data folder, if `log.dirs` is not set."),
+        ConfigKey("log.dirs", .string, nil, "Data folder."),
+        ConfigKey(
+            "log.retention.check.interval.ms", .long, "300000", minimum: 1,
+            "How often old segments are looked for."),
+        ConfigKey("log.retention.hours", .int, "168", "Default of retention.ms in hours."),
+        ConfigKey("log.retention.minutes", .int, nil, "Default of retention.ms in minutes; beats the hours."),
+        ConfigKey("log.roll.hours", .int, "168", minimum: 1, "Default of segment.ms in hours."),
+        ConfigKey("log.flush.scheduler.interval.ms", .long, "9223372036854775807", "Default of flush.ms."),
+        ConfigKey(
+            "max.connections", .int, "2147483647", minimum: 0, "Most connections at a time; more are closed."),
+        ConfigKey("node.id", .int, "1", minimum: 0, "The node's number."),
+        ConfigKey("num.io.threads", .int, "8", minimum: 1, "Accepted for Kafka's files; event loops do this work."),
+        ConfigKey("num.network.threads", .int, "1", minimum: 1, "Event loop threads."),
+        ConfigKey("num.partitions", .int, "1", minimum: 1, "Partitions of a topic that does not say how many."),
+        ConfigKey(
+            "offset.metadata.max.bytes", .int, "4096", minimum: 0, "Longest metadata text of a committed offset."),
+        ConfigKey(
+            "offsets.retention.minutes", .int, "10080", minimum: 1,
+            "How long the offsets of a group without members are kept."),
+        ConfigKey(
+            "offsets.topic.num.partitions", .int, "50", minimum: 1, "Partitions of the topic that keeps offsets."),
+        ConfigKey(
+            "offsets.topic.replication.factor", .short, "1", minimum: 1, "Replicas of the offsets topic; there is one."),
+        ConfigKey("process.roles", .list, "broker,controller", "This process is broker and controller in one."),
+        ConfigKey(
+            "socket.receive.buffer.bytes", .int, "102400", "Size asked for the receive buffer of a connection."),
+        ConfigKey("socket.request.max.bytes", .int, "104857600", minimum: 1, "Largest request taken."),
+        ConfigKey("socket.send.buffer.bytes", .int, "102400", "Size asked for the send buffer of a connection."),
+    ]
+
+    /// Names that Kafka's own sample files carry and that a single node without ZooKeeper or quorum can pass over.
+    static let accepted: Set<String> = [
+        "controller.listener.names", "controller.quorum.bootstrap.servers", "controller.quorum.voters",
+        "group.coordinator.rebalance.protocols", "inter.broker.listener.name", "listener.security.protocol.map",
+        "log.cleaner.enable", "metadata.log.dir", "num.recovery.threads.per.data.dir", "num.replica.fetchers",
+        "security.inter.broker.protocol", "share.coordinator.state.topic.min.isr",
+        "share.coordinator.state.topic.replication.factor", "transaction.state.log.min.isr",
+        "transaction.state.log.replication.factor",
+    ]
+
+    /// All broker settings: the own ones and the defaults of the topic settings, sorted by name.
+    static let all: [ConfigKey] = {
+        var keys = own
+        for topicKey in TopicConfigKeys.all {
+            guard let name = topicKey.brokerName else { continue }
+            keys.append(
+                ConfigKey(
+                    name, topicKey.kind, topicKey.defaultValue, allowed: topicKey.allowed, minimum: topicKey.minimum,
+                    "Default of the topic setting \(topicKey.name). \(topicKey.documentation)"))
+        }
+        return keys.sorted { $0.name < $1.name }
+    }()
+
+    static func key(_ name: String) -> ConfigKey? { all.first { $0.name == name } }
+}

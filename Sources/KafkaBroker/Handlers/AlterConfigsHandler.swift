@@ -1,0 +1,40 @@
+import KafkaProtocol
+
+/// AlterConfigs (33), versions 0–2. Topics only; replaces all of a topic's own settings.
+enum AlterConfigsHandler: RequestHandler {
+    typealias Request = AlterConfigsRequest
+    typealias Result = AlterConfigsResponse.AlterConfigsResourceResponse
+
+    static func handle(_ request: AlterConfigsRequest, _ call: Call<AlterConfigsResponse>) {
+        var response = AlterConfigsResponse()
+        for resource in request.resources {
+            var result = Result()
+            result.errorMessage = nil
+            result.resourceType = resource.resourceType
+            result.resourceName = resource.resourceName
+            do throws(Refusal) {
+                let topic = try TopicSettings.topic(resource.resourceType, resource.resourceName, call.node)
+                var configs: [String: String] = [:]
+                for config in resource.configs {
+                    configs[config.name] = try TopicSettings.checked(config.name, config.value)
+                }
+                if !request.validateOnly { try call.node.topics.setConfigs(configs, of: topic) }
+            } catch {
+                result.errorCode = error.code
+                result.errorMessage = error.message
+            }
+            response.responses.append(result)
+        }
+        let answer = response
+        call.node.topics.whenDurable { refusal in
+            var answer = answer
+            if let refusal {
+                for index in answer.responses.indices where answer.responses[index].errorCode == .none {
+                    answer.responses[index].errorCode = refusal.code
+                    answer.responses[index].errorMessage = refusal.message
+                }
+            }
+            call.respond(answer)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import KafkaProtocol
+
+/// ApiVersions (18), versions 0–4.
+///
+/// - The answer is made from the table of handlers, so that nothing is announced that is not served.
+/// - A version we do not know is answered with UNSUPPORTED_VERSION in the layout of version 0, with the list, so that the
+///   client can ask again (KIP-511).
+/// - v3: client name and version; names that Kafka refuses are refused with INVALID_REQUEST.
+/// - No features are announced: clients then use classic groups and, later, the first transaction protocol.
+enum ApiVersionsHandler: RequestHandler {
+    typealias Request = ApiVersionsRequest
+
+    private static let ranges: [ApiVersionsResponse.ApiVersion] = {
+        func entry<H: RequestHandler>(_ handler: H.Type) -> ApiVersionsResponse.ApiVersion {
+            var entry = ApiVersionsResponse.ApiVersion()
+            entry.apiKey = H.Request.apiKey.rawValue
+            entry.minVersion = H.announcedVersions.lowerBound
+            entry.maxVersion = H.announcedVersions.upperBound
+            return entry
+        }
+        return Router.handlers.map { entry($0) }.sorted { $0.apiKey < $1.apiKey }
+    }()
+
+    static func handle(_ request: ApiVersionsRequest, _ call: Call<ApiVersionsResponse>) {
+        var response = ApiVersionsResponse()
+        let isNamed = isLegal(request.clientSoftwareName) && isLegal(request.clientSoftwareVersion)
+        if call.version >= 3 && !isNamed {
+            response.errorCode = .invalidRequest
+        } else {
+            response.apiKeys = ranges
+        }
+        call.respond(response)
+    }
+
+    static func answerUnknownVersion(_ call: Call<ApiVersionsResponse>) {
+        var response = ApiVersionsResponse()
+        response.errorCode = .unsupportedVersion
+        response.apiKeys = ranges
+        call.respond(response, version: 0)
+    }
+
+    /// Kafka's pattern `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`.
+    private static func isLegal(_ name: String) -> Bool {
+        guard let first = name.utf8.first, let last = name.utf8.last else { return false }
+        func isAlphanumeric(_ byte: UInt8) -> Bool {
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+        }
+        return isAlphanumeric(first) && isAlphanumeric(last)
+            && name.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+    }
+}

@@ -1,0 +1,67 @@
+import KafkaProtocol
+
+/// DeleteTopics (20), versions 1–6. v5+ error messages, v6 by name or id. Answered when the deletion is on disk.
+enum DeleteTopicsHandler: RequestHandler {
+    typealias Request = DeleteTopicsRequest
+    typealias Result = DeleteTopicsResponse.DeletableTopicResult
+
+    static func handle(_ request: DeleteTopicsRequest, _ call: Call<DeleteTopicsResponse>) {
+        var asked = request.topics
+        if call.version < 6 {
+            asked = request.topicNames.map { name in
+                var topic = DeleteTopicsRequest.DeleteTopicState()
+                topic.name = name
+                return topic
+            }
+        }
+        var response = DeleteTopicsResponse()
+        for topic in asked {
+            var result = Result()
+            result.name = topic.name
+            result.topicId = topic.topicId
+            do throws(Refusal) {
+                let found = try find(topic, call.node)
+                result.name = found.name
+                result.topicId = found.id
+                try call.node.topics.delete(found)
+                call.node.groups.run { $0.forgetOffsets(of: found.name) }
+            } catch {
+                result.errorCode = error.code
+                result.errorMessage = error.message
+            }
+            response.responses.append(result)
+        }
+        let answer = response
+        call.node.topics.whenDurable { refusal in
+            var answer = answer
+            if let refusal {
+                for index in answer.responses.indices where answer.responses[index].errorCode == .none {
+                    answer.responses[index].errorCode = refusal.code
+                    answer.responses[index].errorMessage = refusal.message
+                }
+            }
+            call.respond(answer)
+        }
+    }
+
+    private static func find(
+        _ asked: DeleteTopicsRequest.DeleteTopicState, _ node: BrokerNode
+    ) throws(Refusal) -> Topic {
+        guard node.configuration.deleteTopicsEnabled else {
+            throw Refusal(.topicDeletionDisabled, "Topic deletion is disabled (delete.topic.enable=false).")
+        }
+        guard let name = asked.name else {
+            guard let topic = node.topics.topic(id: asked.topicId) else {
+                throw Refusal(.unknownTopicId, "This server does not host this topic ID.")
+            }
+            return topic
+        }
+        if asked.topicId != .zero {
+            throw Refusal(.invalidRequest, "Topic \(name) was named both by name and by id.")
+        }
+        guard let topic = node.topics.topic(named: name) else {
+            throw Refusal(.unknownTopicOrPartition, "This server does not host this topic-partition.")
+        }
+        return topic
+    }
+}

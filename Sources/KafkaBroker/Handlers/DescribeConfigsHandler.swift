@@ -1,0 +1,104 @@
+import KafkaProtocol
+
+/// DescribeConfigs (32), versions 1–4. Topics (type 2) and this broker (type 4): all names Kafka knows for topics and all
+/// broker names that mean something here, with value, source, default and (v1+) synonyms, (v3+) type and documentation.
+/// Other resource types are refused with INVALID_REQUEST.
+enum DescribeConfigsHandler: RequestHandler {
+    typealias Request = DescribeConfigsRequest
+    typealias Result = DescribeConfigsResponse.DescribeConfigsResult
+    typealias Entry = Result.DescribeConfigsResourceResult
+
+    static func handle(_ request: DescribeConfigsRequest, _ call: Call<DescribeConfigsResponse>) {
+        var response = DescribeConfigsResponse()
+        response.results = request.resources.map { resource in
+            var result = Result()
+            result.errorMessage = nil
+            result.resourceType = resource.resourceType
+            result.resourceName = resource.resourceName
+            do throws(Refusal) {
+                let wanted = resource.configurationKeys.map { Set($0) }
+                result.configs = try entries(resource, request, call.node).filter {
+                    wanted?.contains($0.name) ?? true
+                }
+            } catch {
+                result.errorCode = error.code
+                result.errorMessage = error.message
+            }
+            return result
+        }
+        call.respond(response)
+    }
+
+    private static func entries(
+        _ resource: DescribeConfigsRequest.DescribeConfigsResource, _ request: DescribeConfigsRequest, _ node: BrokerNode
+    ) throws(Refusal) -> [Entry] {
+        switch resource.resourceType {
+        case 2:
+            let name = resource.resourceName
+            if let fault = TopicName.fault(in: name) { throw Refusal(.invalidTopicException, fault) }
+            guard let topic = node.topics.topic(named: name) else {
+                throw Refusal(.unknownTopicOrPartition, "This server does not host this topic-partition.")
+            }
+            let own = topic.configs
+            return TopicConfigKeys.all.map { topicEntry($0, own: own[$0.name], request, node.configuration) }
+        case 4:
+            let name = resource.resourceName
+            guard name.isEmpty || name == String(node.configuration.nodeID) else {
+                throw Refusal(
+                    .invalidRequest,
+                    "Unexpected broker id, expected \(node.configuration.nodeID) or empty string, but received \(name)")
+            }
+            return BrokerConfigKeys.all.map { brokerEntry($0, request, node.configuration) }
+        default:
+            throw Refusal(.invalidRequest, "Resources of type \(resource.resourceType) have no settings here.")
+        }
+    }
+
+    private static func topicEntry(
+        _ key: ConfigKey, own: String?, _ request: DescribeConfigsRequest, _ configuration: BrokerConfiguration
+    ) -> Entry {
+        let fallback = configuration.topicDefault(key)
+        var entry = describe(key, request)
+        entry.value = own ?? fallback.value
+        entry.configSource = (own == nil ? fallback.source : .topic).rawValue
+        guard request.includeSynonyms else { return entry }
+        if let own { entry.synonyms.append(synonym(key.name, own, .topic)) }
+        if let name = key.brokerName {
+            if fallback.source == .staticBroker { entry.synonyms.append(synonym(name, fallback.value, .staticBroker)) }
+            entry.synonyms.append(synonym(name, key.defaultValue, .builtIn))
+        }
+        return entry
+    }
+
+    private static func brokerEntry(
+        _ key: ConfigKey, _ request: DescribeConfigsRequest, _ configuration: BrokerConfiguration
+    ) -> Entry {
+        let current = configuration.brokerValue(key)
+        var entry = describe(key, request)
+        entry.value = current.value
+        entry.readOnly = true
+        entry.configSource = current.source.rawValue
+        guard request.includeSynonyms else { return entry }
+        if current.source == .staticBroker { entry.synonyms.append(synonym(key.name, current.value, .staticBroker)) }
+        if let value = key.defaultValue { entry.synonyms.append(synonym(key.name, value, .builtIn)) }
+        return entry
+    }
+
+    private static func describe(_ key: ConfigKey, _ request: DescribeConfigsRequest) -> Entry {
+        var entry = Entry()
+        entry.name = key.name
+        entry.configType = key.kind.rawValue
+        entry.documentation = request.includeDocumentation ? key.documentation : nil
+        return entry
+    }
+
+    private static func synonym(
+        _ name: String, _ value: String?, _ source: ConfigKey.Source
+    ) -> Entry.DescribeConfigsSynonym {
+        var synonym = Entry.DescribeConfigsSynonym()
+        synonym.name = name
+        synonym.value = value
+        synonym.source = source.rawValue
+        return synonym
+    }
+}

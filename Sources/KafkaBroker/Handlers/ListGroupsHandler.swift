@@ -1,0 +1,32 @@
+import KafkaProtocol
+
+/// ListGroups (16), versions 0–5. v4+ filters by state, v5+ by type; every group is of the classic type. Both filters
+/// ignore case.
+enum ListGroupsHandler: RequestHandler {
+    typealias Request = ListGroupsRequest
+
+    static func handle(_ request: ListGroupsRequest, _ call: Call<ListGroupsResponse>) {
+        call.node.groups.run { groups in
+            var response = ListGroupsResponse()
+            do throws(Refusal) {
+                try groups.loadAll()
+                let states = Set(request.statesFilter.map { $0.lowercased() })
+                let types = Set(request.typesFilter.map { $0.lowercased() })
+                for (id, entry) in groups.entries.sorted(by: { $0.key < $1.key }) {
+                    let state = entry.group.state.rawValue
+                    if !states.isEmpty && !states.contains(state.lowercased()) { continue }
+                    if !types.isEmpty && !types.contains("classic") { continue }
+                    var listed = ListGroupsResponse.ListedGroup()
+                    listed.groupId = id
+                    listed.protocolType = entry.group.protocolType ?? ""
+                    listed.groupState = state
+                    listed.groupType = "classic"
+                    response.groups.append(listed)
+                }
+            } catch {
+                response.errorCode = error.code.forCoordinator
+            }
+            call.respond(response)
+        }
+    }
+}

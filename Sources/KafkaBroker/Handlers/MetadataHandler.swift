@@ -1,0 +1,91 @@
+import KafkaProtocol
+
+/// Metadata (3), versions 0–13.
+///
+/// - v0: an empty list asks for all topics; v1+: null asks for all, an empty list for none.
+/// - A topic that is not there is created if the request allows it (v4+; always before) and the broker does. The answer
+///   waits until the topic is on disk, so the client need not ask twice.
+/// - v10+ topic ids; v12+ a topic may be asked for by id alone.
+/// - There is one node: leader, replica and controller of everything.
+enum MetadataHandler: RequestHandler {
+    typealias Request = MetadataRequest
+
+    static func handle(_ request: MetadataRequest, _ call: Call<MetadataResponse>) {
+        let node = call.node
+        var response = MetadataResponse()
+        let endpoint = node.endpoint(for: call.connection)
+        var broker = MetadataResponse.MetadataResponseBroker()
+        broker.nodeId = node.configuration.nodeID
+        broker.host = endpoint.host
+        broker.port = endpoint.port
+        broker.rack = node.configuration.rack
+        response.brokers = [broker]
+        response.clusterId = node.clusterID
+        response.controllerId = node.configuration.nodeID
+
+        guard let asked = request.topics, !(call.version == 0 && asked.isEmpty) else {
+            response.topics = node.topics.all.map { describe($0, node) }
+            return call.respond(response)
+        }
+        var hasCreated = false
+        for topic in asked {
+            response.topics.append(find(topic, request, node, &hasCreated))
+        }
+        guard hasCreated else { return call.respond(response) }
+        let answer = response
+        node.topics.whenDurable { refusal in
+            var answer = answer
+            if let refusal { for index in answer.topics.indices { answer.topics[index].errorCode = refusal.code } }
+            call.respond(answer)
+        }
+    }
+
+    private static func find(
+        _ asked: MetadataRequest.MetadataRequestTopic, _ request: MetadataRequest, _ node: BrokerNode,
+        _ hasCreated: inout Bool
+    ) -> MetadataResponse.MetadataResponseTopic {
+        var answer = MetadataResponse.MetadataResponseTopic()
+        guard let name = asked.name else {
+            if let topic = node.topics.topic(id: asked.topicId) { return describe(topic, node) }
+            answer.name = nil
+            answer.topicId = asked.topicId
+            answer.errorCode = .unknownTopicId
+            return answer
+        }
+        if let topic = node.topics.topic(named: name) { return describe(topic, node) }
+        answer.name = name
+        guard request.allowAutoTopicCreation, node.configuration.autoCreateTopics else {
+            answer.errorCode = TopicName.fault(in: name) == nil ? .unknownTopicOrPartition : .invalidTopicException
+            return answer
+        }
+        do throws(Refusal) {
+            let isOffsets = name == TopicName.consumerOffsets
+            let count = isOffsets ? node.configuration.offsetsTopicPartitions : node.configuration.numPartitions
+            let topic = try node.topics.create(
+                name: name, partitions: count, configs: isOffsets ? OffsetsTopic.topicConfigs : [:])
+            hasCreated = true
+            return describe(topic, node)
+        } catch {
+            answer.errorCode = error.code
+            return answer
+        }
+    }
+
+    private static func describe(_ topic: Topic, _ node: BrokerNode) -> MetadataResponse.MetadataResponseTopic {
+        var answer = MetadataResponse.MetadataResponseTopic()
+        answer.name = topic.name
+        answer.topicId = topic.id
+        answer.isInternal = topic.isInternal
+        let id = node.configuration.nodeID
+        answer.partitions = topic.partitions.map { partition in
+            var entry = MetadataResponse.MetadataResponseTopic.MetadataResponsePartition()
+            entry.partitionIndex = partition.index
+            entry.leaderId = id
+            entry.leaderEpoch = 0
+            entry.replicaNodes = [id]
+            entry.isrNodes = [id]
+            return entry
+        }
+        return answer
+    }
+}

@@ -1,0 +1,62 @@
+import KafkaProtocol
+import Logging
+import NIOCore
+
+/// One request on its way: what a handler needs to know of it, and where its answer goes.
+///
+/// A handler may answer at once or later and from any thread; the connection sends answers in the order of requests.
+struct Call<Response: KafkaMessage>: Sendable {
+    let node: BrokerNode
+    let connection: ConnectionHandle
+    let slot: ResponseQueue.Slot
+    let header: RequestHeader
+
+    var version: Int16 { header.apiVersion }
+    var clientID: String { header.clientId ?? "" }
+    var eventLoop: any EventLoop { connection.eventLoop }
+
+    /// Answers the request.
+    func respond(_ response: Response) {
+        respond(response, version: header.apiVersion)
+    }
+
+    /// Answers in the layout of another version than the request's (ApiVersions does when it does not know that one).
+    func respond(_ response: Response, version: Int16) {
+        connection.onLoop { handler in
+            do {
+                handler.deliver([try encode(response, version: version)], slot: slot)
+            } catch {
+                node.logger.error(
+                    "closing a connection: an answer cannot be encoded",
+                    metadata: ["api": "\(header.apiKey)", "version": "\(version)", "error": "\(error)"])
+                handler.closeNow()
+            }
+        }
+    }
+
+    /// Answers with a frame that has been put together already.
+    func respond(frame: [ByteBuffer]) {
+        connection.onLoop { $0.deliver(frame, slot: slot) }
+    }
+
+    /// Ends the call without an answer (acks=0).
+    func finishSilently() {
+        connection.onLoop { $0.deliver([], slot: slot) }
+    }
+
+    /// Closes the connection, which is how a client learns of a fault where no answer is due.
+    func closeConnection() {
+        connection.onLoop { $0.closeNow() }
+    }
+
+    private func encode(_ response: Response, version: Int16) throws(WireError) -> ByteBuffer {
+        var writer = WireWriter(capacity: 128)
+        writer.writeInt32(0)
+        ResponseHeader.encode(
+            correlationId: header.correlationId, apiKey: header.apiKey, version: version, into: &writer)
+        try response.encode(into: &writer, version: version)
+        let size = Int32(writer.buffer.readableBytes - 4)
+        writer.buffer.setInteger(size, at: writer.buffer.readerIndex)
+        return writer.buffer
+    }
+}

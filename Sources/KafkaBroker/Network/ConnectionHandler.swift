@@ -1,0 +1,235 @@
+import KafkaProtocol
+import Logging
+import NIOCore
+
+/// One connection: cuts frames, hands requests to their handlers in arrival order and sends the answers in that order.
+///
+/// Answers that are ready within one read burst leave in one write. Reading stops while too many answers are owed or the
+/// peer does not take them (see `ResponseQueue`), so that a connection's memory is bounded by configuration.
+final class ConnectionHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = Never
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    /// Answers larger than this are written as they are instead of being copied together.
+    private static let copyLimit = 16 * 1024
+    /// Output gathered during a burst is handed to the channel beyond this size.
+    private static let gatherLimit = 128 * 1024
+
+    private let node: BrokerNode
+    private var frames: FrameDecoder
+    private var queue: ResponseQueue
+    private var output = ByteBuffer()
+    private var handle: ConnectionHandle?
+    private var context: ChannelHandlerContext?
+    private var isInBurst = false
+    private var isFlushScheduled = false
+    private var hasUnflushed = false
+    private var isReadHeld = false
+    private var isClosing = false
+    private var closeActions: [ResponseQueue.Slot: () -> Void] = [:]
+
+    init(node: BrokerNode) {
+        self.node = node
+        self.frames = FrameDecoder(maximumFrame: node.configuration.maxRequestBytes)
+        self.queue = ResponseQueue(
+            maximumOwed: node.configuration.maxPendingResponses, maximumHeldBytes: 2 * node.configuration.fetchMaxBytes)
+    }
+
+    // MARK: Channel events
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        handle = ConnectionHandle(handler: self, channel: context.channel)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        handle = nil
+        let actions = closeActions
+        closeActions = [:]
+        for action in actions.values { action() }
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        isInBurst = true
+        var bytes = unwrapInboundIn(data)
+        frames.append(&bytes)
+        handleFrames(context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isInBurst = false
+        flush(context)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if mayRead(context) {
+            context.read()
+        } else {
+            isReadHeld = true
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        resumeReading(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Resets by the peer are everyday events.
+        node.logger.debug("connection failed", metadata: ["error": "\(error)"])
+        close(context)
+    }
+
+    // MARK: Requests
+
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        queue.acceptsMore && context.channel.isWritable && !isClosing
+    }
+
+    private func resumeReading(_ context: ChannelHandlerContext) {
+        guard mayRead(context) else { return }
+        if frames.hasBytes { handleFrames(context) }
+        if isReadHeld && mayRead(context) {
+            isReadHeld = false
+            context.read()
+        }
+        if !isInBurst { scheduleFlush(context) }
+    }
+
+    private func handleFrames(_ context: ChannelHandlerContext) {
+        while mayRead(context) {
+            do {
+                guard let frame = try frames.next() else { return }
+                handleFrame(frame, context)
+            } catch {
+                node.logger.warning(
+                    "closing a connection: illegal request size",
+                    metadata: ["size": "\(error.size)", "client": "\(handle?.clientHost ?? "")"])
+                close(context)
+                return
+            }
+        }
+    }
+
+    private func handleFrame(_ frame: ByteBuffer, _ context: ChannelHandlerContext) {
+        guard let handle else { return }
+        let slot = queue.open()
+        var reader = WireReader(frame)
+        do {
+            let header = try RequestHeader.decode(from: &reader)
+            try Router.route(header, &reader, node: node, connection: handle, slot: slot)
+        } catch {
+            node.logger.warning(
+                "closing a connection: malformed request",
+                metadata: ["error": "\(error)", "client": "\(handle.clientHost)"])
+            close(context)
+        }
+    }
+
+    // MARK: Answers, on the event loop
+
+    /// An answer is ready; no buffers mean that none is sent.
+    func deliver(_ buffers: [ByteBuffer], slot: ResponseQueue.Slot) {
+        closeActions[slot] = nil
+        guard let context, !isClosing else { return }
+        queue.fill(slot, with: buffers)
+        while let ready = queue.popReady() {
+            for buffer in ready { send(buffer, context) }
+        }
+        if !isInBurst {
+            scheduleFlush(context)
+            if isReadHeld || frames.hasBytes { resumeLater(context) }
+        }
+    }
+
+    /// Runs when the connection closes before the answer of `slot` was delivered.
+    func onClose(_ slot: ResponseQueue.Slot, _ action: @escaping () -> Void) {
+        guard context != nil else { return action() }
+        closeActions[slot] = action
+    }
+
+    /// Gives up the connection, for instance after an acks=0 produce that failed.
+    func closeNow() {
+        if let context { close(context) }
+    }
+
+    private func send(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+        if buffer.readableBytes > Self.copyLimit {
+            writeGathered(context)
+            context.write(wrapOutboundOut(buffer), promise: nil)
+            hasUnflushed = true
+            return
+        }
+        output.writeImmutableBuffer(buffer)
+        if output.readableBytes > Self.gatherLimit { writeGathered(context) }
+    }
+
+    private func writeGathered(_ context: ChannelHandlerContext) {
+        guard output.readableBytes > 0 else { return }
+        context.write(wrapOutboundOut(output), promise: nil)
+        hasUnflushed = true
+        output = ByteBuffer()
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
+        writeGathered(context)
+        guard hasUnflushed else { return }
+        hasUnflushed = false
+        context.flush()
+    }
+
+    /// Answers that become ready in one turn of the event loop leave together.
+    private func scheduleFlush(_ context: ChannelHandlerContext) {
+        guard !isFlushScheduled, output.readableBytes > 0 || hasUnflushed else { return }
+        isFlushScheduled = true
+        context.eventLoop.assumeIsolated().execute {
+            self.isFlushScheduled = false
+            if let context = self.context { self.flush(context) }
+        }
+    }
+
+    private func resumeLater(_ context: ChannelHandlerContext) {
+        context.eventLoop.assumeIsolated().execute {
+            if let context = self.context { self.resumeReading(context) }
+        }
+    }
+
+    private func close(_ context: ChannelHandlerContext) {
+        guard !isClosing else { return }
+        isClosing = true
+        flush(context)
+        context.close(promise: nil)
+    }
+}
+
+/// What the rest of the broker holds of a connection. May be used from any thread.
+final class ConnectionHandle: Sendable {
+    let eventLoop: any EventLoop
+    /// The client's address, as groups show it: "/127.0.0.1".
+    let clientHost: String
+    /// The address of ours that the client came by.
+    let localHost: String?
+    private let handler: NIOLoopBound<ConnectionHandler>
+
+    init(handler: ConnectionHandler, channel: any Channel) {
+        eventLoop = channel.eventLoop
+        clientHost = "/" + (channel.remoteAddress?.ipAddress ?? "127.0.0.1")
+        localHost = channel.localAddress?.ipAddress
+        self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+    }
+
+    /// Runs something on the connection's event loop, at once if that is where we are.
+    func onLoop(_ body: @escaping @Sendable (ConnectionHandler) -> Void) {
+        if eventLoop.inEventLoop {
+            body(handler.value)
+        } else {
+            eventLoop.execute { body(self.handler.value) }
+        }
+    }
+}

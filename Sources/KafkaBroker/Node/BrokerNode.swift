@@ -1,0 +1,115 @@
+import KafkaProtocol
+import KafkaStorage
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+
+/// What the handlers share: the running broker's state.
+final class BrokerNode: Sendable {
+    let configuration: BrokerConfiguration
+    let logger: Logger
+    let directory: LogDirectory
+    let topics: TopicRegistry
+    let groups: GroupCoordinator
+    private let boundPort = NIOLockedValueBox(0)
+    private let connections = NIOLockedValueBox([ObjectIdentifier: any Channel]())
+    /// Does what may take long and nobody waits for.
+    private let maintenance = NIOThreadPool(numberOfThreads: 1)
+
+    var clusterID: String { directory.clusterID }
+
+    /// Opens the data folder and replays what the topics were.
+    init(configuration: BrokerConfiguration, logger: Logger, eventLoop: any EventLoop) throws(StorageError) {
+        self.configuration = configuration
+        self.logger = logger
+        var options = LogDirectory.Options()
+        options.nodeID = configuration.nodeID
+        options.logger = logger
+        directory = try LogDirectory.open(path: configuration.dataDirectory, options: options)
+        do throws(StorageError) {
+            topics = try TopicRegistry(configuration: configuration, directory: directory, logger: logger)
+        } catch {
+            // The folder must not stay locked by a broker that never was.
+            try? directory.close()
+            throw error
+        }
+        groups = GroupCoordinator(
+            configuration: configuration, topics: topics, flusher: directory.flusher, eventLoop: eventLoop,
+            logger: logger)
+    }
+
+    /// The port that is listened on.
+    var port: Int {
+        get { boundPort.withLockedValue { $0 } }
+        set { boundPort.withLockedValue { $0 = newValue } }
+    }
+
+    /// The address to tell a client: the configured one, or, if we listen on all interfaces, the one it came by.
+    func endpoint(for connection: ConnectionHandle) -> (host: String, port: Int32) {
+        let port = configuration.advertisedPort.flatMap { $0 == 0 ? nil : $0 } ?? self.port
+        if let host = configuration.advertisedHost { return (host, Int32(port)) }
+        let isWildcard = ["0.0.0.0", "::", ""].contains(configuration.host)
+        return (isWildcard ? connection.localHost ?? "127.0.0.1" : configuration.host, Int32(port))
+    }
+
+    // MARK: Connections
+
+    /// Counts a connection in; false if there are too many.
+    func register(_ channel: any Channel) -> Bool {
+        let isAccepted = connections.withLockedValue { connections in
+            guard connections.count < configuration.maxConnections else { return false }
+            connections[ObjectIdentifier(channel)] = channel
+            return true
+        }
+        guard isAccepted else { return false }
+        channel.closeFuture.whenComplete { [self] _ in
+            connections.withLockedValue { $0[ObjectIdentifier(channel)] = nil }
+        }
+        return true
+    }
+
+    /// Closes every connection and returns when they are closed.
+    func closeConnections() async {
+        let open = connections.withLockedValue { Array($0.values) }
+        for channel in open { channel.close(promise: nil) }
+        for channel in open { try? await channel.closeFuture.get() }
+    }
+
+    // MARK: Maintenance
+
+    /// Deletes old segments and old offsets, off the event loops.
+    func maintain() {
+        maintenance.start()
+        maintenance.submit { [self] state in
+            guard state == .active else { return }
+            openAll()
+            for (log, error) in directory.maintain(now: WallClock.now()) {
+                logger.error("a log cannot be maintained", metadata: ["log": "\(log)", "error": "\(error)"])
+            }
+            groups.run { $0.expireOffsets(now: WallClock.now()) }
+        }
+    }
+
+    /// Retention concerns logs that nobody has used since the start, too.
+    private func openAll() {
+        for topic in topics.all {
+            do {
+                let existing = Set(try topics.existingPartitions(of: topic.name))
+                for partition in topic.partitions where existing.contains(partition.index) { _ = try partition.log() }
+            } catch {
+                logger.error("a log cannot be opened", metadata: ["topic": "\(topic.name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    /// Puts everything on disk and lets the folder go.
+    func close() async {
+        try? await maintenance.shutdownGracefully()
+        do {
+            try directory.close()
+        } catch {
+            logger.error("the data folder could not be closed in order", metadata: ["error": "\(error)"])
+        }
+    }
+}

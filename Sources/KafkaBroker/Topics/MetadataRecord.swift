@@ -1,0 +1,94 @@
+import KafkaProtocol
+import NIOCore
+
+/// One record of `__cluster_metadata-0`: what a topic is, or which producer ids have been given out.
+///
+/// Every record replaces the one with the same key, so that the last one of each key is the whole state. The layout is
+/// our own: key = int16 kind, then the name; value = int16 version (1), then the fields; no value = the thing is gone.
+enum MetadataRecord: Equatable {
+    struct TopicState: Equatable {
+        var name: String
+        var id: KafkaUUID
+        var partitions: Int32
+        var configs: [String: String]
+    }
+
+    case topic(TopicState)
+    case topicDeleted(name: String)
+    /// Producer ids below this one may have been given out.
+    case producerIDs(next: Int64)
+
+    private static let topicKind: Int16 = 1
+    private static let producerIDKind: Int16 = 2
+    private static let version: Int16 = 1
+    static let largestPartitionCount: Int32 = 100_000
+
+    var key: ByteBuffer {
+        var writer = WireWriter()
+        switch self {
+        case .topic(let state):
+            writer.writeInt16(Self.topicKind)
+            writer.writeString(state.name, flexible: false)
+        case .topicDeleted(let name):
+            writer.writeInt16(Self.topicKind)
+            writer.writeString(name, flexible: false)
+        case .producerIDs:
+            writer.writeInt16(Self.producerIDKind)
+        }
+        return writer.buffer
+    }
+
+    var value: ByteBuffer? {
+        var writer = WireWriter()
+        writer.writeInt16(Self.version)
+        switch self {
+        case .topic(let state):
+            writer.writeUuid(state.id)
+            writer.writeInt32(state.partitions)
+            writer.writeArrayCount(state.configs.count, flexible: false)
+            for (name, value) in state.configs.sorted(by: { $0.key < $1.key }) {
+                writer.writeString(name, flexible: false)
+                writer.writeString(value, flexible: false)
+            }
+        case .topicDeleted:
+            return nil
+        case .producerIDs(let next):
+            writer.writeInt64(next)
+        }
+        return writer.buffer
+    }
+
+    /// Reads a record; nil for kinds this version does not know.
+    init?(key: ByteBuffer, value: ByteBuffer?) throws(WireError) {
+        var keyReader = WireReader(key)
+        let kind = try keyReader.readInt16()
+        guard let value else {
+            guard kind == Self.topicKind else { return nil }
+            self = .topicDeleted(name: try keyReader.readString(flexible: false))
+            return
+        }
+        var reader = WireReader(value)
+        guard try reader.readInt16() == Self.version else {
+            throw WireError("a record of the metadata log was written by a newer Sluice")
+        }
+        switch kind {
+        case Self.topicKind:
+            let name = try keyReader.readString(flexible: false)
+            let id = try reader.readUuid()
+            let partitions = try reader.readInt32()
+            guard (1...Self.largestPartitionCount).contains(partitions) else {
+                throw WireError("topic \(name) has \(partitions) partitions")
+            }
+            var configs: [String: String] = [:]
+            for _ in 0..<(try reader.readArrayCount(flexible: false, elementSize: 4)) {
+                let configName = try reader.readString(flexible: false)
+                configs[configName] = try reader.readString(flexible: false)
+            }
+            self = .topic(TopicState(name: name, id: id, partitions: partitions, configs: configs))
+        case Self.producerIDKind:
+            self = .producerIDs(next: try reader.readInt64())
+        default:
+            return nil
+        }
+    }
+}

@@ -1,0 +1,95 @@
+public import KafkaBroker
+public import Logging
+import NIOCore
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A real broker inside the test's process, on a free port, with a data folder of its own.
+///
+/// ```swift
+/// let broker = try await TestBroker.start()
+/// // … connect to broker.bootstrapServers …
+/// await broker.stop()
+/// ```
+public final class TestBroker: Sendable {
+    /// The broker.
+    public let broker: Broker
+    /// Where it keeps its logs; removed by `stop` if `start` made it.
+    public let dataDirectory: String
+    /// The port it listens on.
+    public let port: Int
+    private let ownsDirectory: Bool
+
+    /// `host:port`, as clients want it.
+    public var bootstrapServers: String { "127.0.0.1:\(port)" }
+
+    private init(broker: Broker, dataDirectory: String, port: Int, ownsDirectory: Bool) {
+        self.broker = broker
+        self.dataDirectory = dataDirectory
+        self.port = port
+        self.ownsDirectory = ownsDirectory
+    }
+
+    /// Starts a broker.
+    ///
+    /// - Parameters:
+    ///   - dataDirectory: Folder of an earlier broker to go on with; by default a new temporary one.
+    ///   - properties: Settings under Kafka's names.
+    ///   - logger: Told what the broker has to say; by default nothing is printed.
+    ///   - configure: Last changes to the configuration.
+    public static func start(
+        dataDirectory: String? = nil, properties: [String: String] = [:], logger: Logger? = nil,
+        configure: (inout BrokerConfiguration) -> Void = { _ in }
+    ) async throws -> TestBroker {
+        var configuration = try BrokerConfiguration(properties: properties)
+        configuration.host = "127.0.0.1"
+        configuration.port = 0
+        let directory = try dataDirectory ?? makeTemporaryDirectory()
+        configuration.dataDirectory = directory
+        configure(&configuration)
+        let broker = Broker(
+            configuration: configuration,
+            logger: logger ?? Logger(label: "test.broker") { _ in SwiftLogNoOpLogHandler() })
+        let address = try await broker.start()
+        return TestBroker(
+            broker: broker, dataDirectory: directory, port: address.port, ownsDirectory: dataDirectory == nil)
+    }
+
+    /// Stops the broker; its temporary folder is removed unless it is to be used again.
+    public func stop(keepingData: Bool = false) async {
+        await broker.shutdown()
+        if ownsDirectory && !keepingData { Self.removeDirectory(dataDirectory) }
+    }
+
+    /// Makes a folder under the system's one for temporary files.
+    public static func makeTemporaryDirectory() throws -> String {
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(base)/sluice-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw BrokerError(.storage, "No temporary folder can be made in \(base): errno \(errno).")
+        }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Removes a folder and all that is in it.
+    public static func removeDirectory(_ path: String) {
+        if let directory = opendir(path) {
+            while let entry = readdir(directory) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                    pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+                }
+                guard name != ".", name != ".." else { continue }
+                let child = "\(path)/\(name)"
+                if unlink(child) != 0 { removeDirectory(child) }
+            }
+            closedir(directory)
+        }
+        rmdir(path)
+    }
+}
