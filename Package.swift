@@ -115,5 +115,14 @@ let package = Package(
         .testTarget(
             name: "CLITests", dependencies: ["SluiceCLI", "KafkaClient", "KafkaProtocol", nioCore, logging],
             swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ConnectAPITests", dependencies: ["ConnectAPI", nioCore, collections], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ConnectRuntimeTests",
+            dependencies: [
+                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaTesting", nioCore, nioPosix, nioHTTP1, nioConcurrency,
+                logging, collections,
+            ],
+            exclude: ["GoldenDifferences.md"], swiftSettings: swiftSettings),
     ]
 )

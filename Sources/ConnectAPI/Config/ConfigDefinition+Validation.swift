@@ -45,6 +45,10 @@ extension ConfigDefinition {
             case .failure(let error):
                 parsed.values[key.name] = .null
                 result.errors.append(error.message)
+                // As in Java, the validator then sees null and may add its own opinion.
+                if let problem = problem(with: .null, of: key, given: config[key.name] != nil) {
+                    result.errors.append(problem)
+                }
             }
             results.append(result)
         }

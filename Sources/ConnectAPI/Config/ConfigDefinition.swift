@@ -97,16 +97,25 @@ public struct ConfigDefinition: Sendable {
         for key in keys { self.keys[key.name] = key }
     }
 
-    /// The groups in the order in which they first appear. An option without a group counts as group `""`.
+    /// The groups in the order in which they first appear; options without a group add none.
     public var groups: [String] {
         var seen: OrderedSet<String> = []
-        for key in keys.values { seen.append(key.group ?? "") }
+        for case let group? in keys.values.map(\.group) { seen.append(group) }
         return Array(seen)
     }
 
     /// The names of the options that hold secrets.
     public var passwordNames: [String] {
         keys.values.filter { $0.type == .password }.map(\.name)
+    }
+
+    /// The same options, one of them changed. An unknown name changes nothing.
+    public func modifying(_ name: String, _ change: (inout Key) -> Void) -> ConfigDefinition {
+        guard var key = keys[name] else { return self }
+        change(&key)
+        var result = self
+        result.keys[name] = key
+        return result
     }
 
     /// These options and then those of another definition.

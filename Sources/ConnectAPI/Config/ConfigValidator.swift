@@ -32,7 +32,6 @@ public struct ConfigValidator: Sendable {
             switch value {
             case .string(let text): return choices.contains(text) ? nil : problem
             case .list(let texts): return texts.allSatisfy(choices.contains) ? nil : problem
-            case .null: return choices.contains("") ? nil : problem
             default: return problem
             }
         }
@@ -88,7 +87,9 @@ public struct ConfigRecommender: Sendable {
     }
 
     /// Recommends always the same.
-    public static func fixed(_ choices: [String]) -> ConfigRecommender {
-        ConfigRecommender(values: { (_: String, _: ParsedConfig) throws(ConnectError) -> [String] in choices })
+    public static func fixed(_ choices: [String], isVisible: Bool = true) -> ConfigRecommender {
+        ConfigRecommender(
+            values: { (_: String, _: ParsedConfig) throws(ConnectError) -> [String] in choices },
+            isVisible: { (_: String, _: ParsedConfig) throws(ConnectError) -> Bool in isVisible })
     }
 }

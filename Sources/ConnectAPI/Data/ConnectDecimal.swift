@@ -153,7 +153,8 @@ public enum ConnectDecimal {
     private static func trim(_ bytes: inout [UInt8]) {
         var drop = 0
         while drop < bytes.count - 1 {
-            let isSign = (bytes[drop] == 0 && bytes[drop + 1] & 0x80 == 0)
+            let isSign =
+                (bytes[drop] == 0 && bytes[drop + 1] & 0x80 == 0)
                 || (bytes[drop] == 0xff && bytes[drop + 1] & 0x80 != 0)
             guard isSign else { break }
             drop += 1

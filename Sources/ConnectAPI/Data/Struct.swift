@@ -44,7 +44,7 @@ public struct Struct: Sendable, Hashable {
         }
     }
 
-    // One object per schema is the rule, so identity settles nearly every comparison.
+    /// Equal schemas and equal values. One object per schema is the rule, so identity settles nearly every comparison.
     public static func == (lhs: Struct, rhs: Struct) -> Bool {
         lhs.schema == rhs.schema && lhs.values == rhs.values
     }
@@ -56,7 +56,8 @@ extension ConnectValue {
     public static func check(_ value: ConnectValue, against schema: Schema, at place: String) throws(ConnectError) {
         if value.isNull {
             if schema.isOptional || schema.defaultValue != nil { return }
-            throw .data("Invalid value: null used for required field: \"\(place)\", schema type: \(schema.type.rawValue)")
+            throw .data(
+                "Invalid value: null used for required field: \"\(place)\", schema type: \(schema.type.rawValue)")
         }
         guard value.type == schema.type else {
             throw .data(
