@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// Where schema and payload are in a document.
 struct JSONEnvelope {
     static let shape =
@@ -90,7 +98,8 @@ extension [UInt8] {
     func isPrefix(of memory: UnsafeBufferPointer<UInt8>) -> Bool {
         guard count <= memory.count else { return false }
         return withUnsafeBytes { own in
-            own.elementsEqual(UnsafeRawBufferPointer(memory)[..<count])
+            guard let own = own.baseAddress, let other = memory.baseAddress else { return true }
+            return memcmp(own, other, count) == 0
         }
     }
 }
