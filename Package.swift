@@ -113,7 +113,8 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
-            name: "CLITests", dependencies: ["SluiceCLI", "KafkaClient", "KafkaProtocol", nioCore, logging],
+            name: "CLITests",
+            dependencies: ["SluiceCLI", "KafkaClient", "KafkaProtocol", argumentParser, nioCore, logging],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ConnectAPITests", dependencies: ["ConnectAPI", nioCore, collections], swiftSettings: swiftSettings),

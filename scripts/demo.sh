@@ -55,7 +55,7 @@ start_sqlite() {
     stdbuf -oL sqlite3 -batch "$folder/shop.db" >"$folder/sql.out" 2>"$folder/sql.err" <"$folder/sql.in" &
     sql_pid=$!
     users="create table users(id integer primary key autoincrement, name varchar(20), pwd varchar(20),
-        created_at datetime default (strftime('%Y-%m-%d %H:%M:%f', 'now')));"
+        created_at datetime default current_timestamp);"
     connection='"connection.url": "jdbc:sqlite:'$folder'/shop.db"'
 }
 
@@ -70,8 +70,8 @@ start_mariadb() {
         --bind-address=127.0.0.1 --socket="$folder/mariadb.sock" --pid-file="$folder/mariadb.pid" \
         >>"$folder/mariadb.log" 2>&1 &
     database_pid=$!
-    until_true 30 "MariaDB did not start" mariadb-admin --no-defaults -uroot -S "$folder/mariadb.sock" --silent ping \
-        2>/dev/null
+    until_true 30 "MariaDB did not start" mariadb-admin --no-defaults -uroot -S "$folder/mariadb.sock" ping \
+        >>"$folder/mariadb.log" 2>&1
     mariadb --no-defaults -uroot -S "$folder/mariadb.sock" \
         -e "create database mydb; alter user root@localhost identified by 'test1357'"
     mariadb --no-defaults -uroot -ptest1357 -S "$folder/mariadb.sock" --unbuffered --batch --skip-column-names mydb \
@@ -142,7 +142,7 @@ step "Source" "users → topic my_topic_users"
 connector my-source-connect '{"name": "my-source-connect", "config": {
     "connector.class": "io.confluent.connect.jdbc.JdbcSourceConnector", '"$connection"',
     "mode": "incrementing", "incrementing.column.name": "id", "table.whitelist": "users",
-    "topic.prefix": "my_topic_", "poll.interval.ms": "10", "tasks.max": "1"}}'
+    "topic.prefix": "my_topic_", "tasks.max": "1"}}'
 
 step "Topic" "what a Kafka client sees in my_topic_users"
 "$sluice" console-consumer --bootstrap-server "$bootstrap" --topic my_topic_users --from-beginning --max-messages 3 \

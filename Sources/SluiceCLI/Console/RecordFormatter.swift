@@ -31,7 +31,9 @@ struct RecordFormatter {
                 "'\(unknown)' is no property of the printer; it has \(Self.names.joined(separator: ", "))",
                 status: .usage)
         }
-        func flag(_ name: String, _ fallback: Bool) -> Bool { properties[name].map { $0.lowercased() == "true" } ?? fallback }
+        func flag(_ name: String, _ fallback: Bool) -> Bool {
+            properties[name].map { $0.lowercased() == "true" } ?? fallback
+        }
         printsTimestamp = flag("print.timestamp", false)
         printsPartition = flag("print.partition", false)
         printsOffset = flag("print.offset", false)

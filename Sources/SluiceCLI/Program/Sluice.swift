@@ -19,6 +19,14 @@ struct Sluice: AsyncParsableCommand {
             Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
             """,
         version: "sluice \(Version.current)",
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Tools",
+                subcommands: [
+                    TopicsCommand.self, ConsoleProducerCommand.self, ConsoleConsumerCommand.self,
+                    ConsumerGroupsCommand.self,
+                ])
+        ]
     )
 }
 

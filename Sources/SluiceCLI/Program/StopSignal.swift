@@ -13,6 +13,7 @@ import NIOConcurrencyHelpers
 final class StopSignal: Sendable {
     private struct State {
         var signal: Int32?
+        var isWorkOver = false
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -38,17 +39,41 @@ final class StopSignal: Sendable {
     /// Returns when a signal comes.
     func wait() async {
         await withCheckedContinuation { continuation in
-            let isRaised = state.withLockedValue { state in
-                if state.signal == nil { state.waiters.append(continuation) }
-                return state.signal != nil
+            let isOver = state.withLockedValue { state in
+                let isOver = state.signal != nil || state.isWorkOver
+                if !isOver { state.waiters.append(continuation) }
+                return isOver
             }
-            if isRaised { continuation.resume() }
+            if isOver { continuation.resume() }
         }
     }
 
-    /// Wakes who waits although no signal came: the program ends for another reason.
-    func release() {
+    /// Runs work that a signal cancels; being cancelled so is no failure.
+    ///
+    /// - Parameters:
+    ///   - onSignal: Called when a signal comes, besides the cancellation.
+    ///   - work: What to do; it returns or throws `CancellationError` when cancelled.
+    func run(
+        onSignal: @escaping @Sendable () -> Void = {}, _ work: @escaping @Sendable @concurrent () async throws -> Void
+    ) async -> Result<Void, any Error> {
+        let task = Task { try await work() }
+        let watch = Task {
+            await self.wait()
+            guard self.isRaised else { return }
+            onSignal()
+            task.cancel()
+        }
+        let result = await task.result
+        release()
+        await watch.value
+        if case .failure(let error) = result, error is CancellationError, isRaised { return .success(()) }
+        return result
+    }
+
+    /// Wakes who waits although no signal came: the work has ended.
+    private func release() {
         let waiters = state.withLockedValue { state in
+            state.isWorkOver = true
             defer { state.waiters = [] }
             return state.waiters
         }

@@ -1,0 +1,78 @@
+import ArgumentParser
+import KafkaClient
+import Testing
+
+@testable import SluiceCLI
+
+/// What the tutorial's reader types is understood, and what contradicts itself is refused before anything is done.
+@Suite struct CommandLineTests {
+    private func parse<Command>(_ line: String, as type: Command.Type) throws -> Command {
+        try #require(try Sluice.parseAsRoot(line.split(separator: " ").map(String.init)) as? Command)
+    }
+
+    @Test func tutorialTopics() throws {
+        let line = "topics --create --topic quickstart-events --bootstrap-server localhost:9092 --partitions 1"
+        let create = try parse(line, as: TopicsCommand.self)
+        #expect(create.action == .create)
+        #expect(create.topic == "quickstart-events")
+        #expect(create.partitions == 1)
+        #expect(try create.client.adminConfiguration().bootstrapServers == ["localhost:9092"])
+        #expect(try parse("topics --list", as: TopicsCommand.self).action == .list)
+    }
+
+    @Test func tutorialConsole() throws {
+        let old = "console-producer --broker-list localhost:9093 --topic quickstart-events"
+        let producer = try parse(old, as: ConsoleProducerCommand.self)
+        #expect(try producer.client.properties()["bootstrap.servers"] == "localhost:9093")
+        let misspelt = "console-consumer --bootstrap-server localhost:9092 --topic t --from-begining"
+        #expect(try parse(misspelt, as: ConsoleConsumerCommand.self).fromBegining)
+    }
+
+    @Test func newNamesOfKafka4() throws {
+        let consumer = "console-consumer --topic t --formatter-property print.key=true --command-property a=b"
+        #expect(try parse(consumer, as: ConsoleConsumerCommand.self).property == ["print.key=true"])
+        let producer = "console-producer --topic t --reader-property parse.key=true --batch-size 1000"
+        #expect(try parse(producer, as: ConsoleProducerCommand.self).tuning.properties == ["batch.size": "1000"])
+    }
+
+    @Test(arguments: [
+        "topics", "topics --create", "topics --create --list --topic t", "topics --alter --topic t",
+        "topics --create --topic t --partitions 0", "topics --create --topic t --config cleanup.policy",
+        "topics --list --zookeeper localhost:2181", "topics --list --bootstrap-server a:1 --broker-list b:1",
+        "console-consumer", "console-consumer --topic t --include u", "console-consumer --topic t --offset 3",
+        "console-consumer --topic t --partition 0 --offset -3", "console-consumer --topic t --partition 0 --group g",
+        "console-consumer --topic t --max-messages 0", "console-producer",
+        "consumer-groups --describe", "consumer-groups --reset-offsets --group g --topic t",
+        "consumer-groups --reset-offsets --group g --to-earliest",
+        "consumer-groups --reset-offsets --group g --topic t --to-earliest --to-latest",
+        "consumer-groups --reset-offsets --group g --topic t:x --to-earliest",
+    ])
+    func contradictions(line: String) {
+        #expect(throws: (any Error).self) { try Sluice.parseAsRoot(line.split(separator: " ").map(String.init)) }
+    }
+
+    @Test(
+        arguments: [
+            ("--to-earliest", 5), ("--to-latest", 20), ("--to-offset 7", 7), ("--shift-by -3", 7), ("--shift-by 4", 14),
+            ("--to-current", 10), ("--shift-by 9223372036854775807", 20),
+        ] as [(String, Int64)])
+    func resetTargets(flags: String, target: Int64) throws {
+        let options = try OffsetResetOptions.parse("--topic t \(flags)".split(separator: " ").map(String.init))
+        #expect(options.target(low: 5, high: 20, current: 10) == target)
+    }
+
+    @Test func resetTopics() {
+        #expect(OffsetResetOptions.selection("t")?.partitions == nil)
+        #expect(OffsetResetOptions.selection("t:0,2")?.partitions == [0, 2])
+        #expect(OffsetResetOptions.selection("t:") == nil)
+        #expect(OffsetResetOptions.selection(":1") == nil)
+    }
+
+    @Test func namePatterns() throws {
+        let pattern = try NamePattern("my_.*,orders")
+        #expect(pattern.matches("my_topic"))
+        #expect(pattern.matches("orders"))
+        #expect(!pattern.matches("orders-2"))
+        #expect(throws: CommandFailure.self) { try NamePattern("a[") }
+    }
+}
