@@ -242,6 +242,7 @@ extension KafkaProducer {
             do {
                 let response: InitProducerIdResponse = try await cluster.callAny { _ in
                     var request = InitProducerIdRequest()
+                    request.transactionalId = nil
                     request.transactionTimeoutMs = Int32.max
                     return request
                 }

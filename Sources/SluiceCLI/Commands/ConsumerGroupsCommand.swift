@@ -1,5 +1,6 @@
 import ArgumentParser
 import KafkaClient
+import KafkaProtocol
 import Logging
 
 /// `sluice consumer-groups`
@@ -119,7 +120,9 @@ struct ConsumerGroupsCommand: AsyncParsableCommand {
     }
 
     private func describe(_ name: String, _ admin: KafkaAdminClient) async throws {
-        guard let group = try await admin.describeConsumerGroups([name])[name]?.get(), group.state != "Dead" else {
+        let answer = try await admin.describeConsumerGroups([name])[name]
+        if case .failure(let error)? = answer, error.errorCode != .groupIdNotFound { throw error }
+        guard case .success(let group)? = answer, group.state != "Dead" else {
             throw CommandFailure(
                 "consumer group '\(name)' does not exist; 'sluice consumer-groups --list' shows those that do")
         }

@@ -4,6 +4,7 @@ import ArgumentParser
 @main
 enum Program {
     static func main() async {
+        ProcessClock.begin()
         let status = await run(Invocation.arguments(from: CommandLine.arguments))
         Terminal.end(with: status)
     }

@@ -20,12 +20,13 @@ struct Sluice: AsyncParsableCommand {
             """,
         version: "sluice \(Version.current)",
         groupedSubcommands: [
+            CommandGroup(name: "Servers", subcommands: [BrokerCommand.self]),
             CommandGroup(
                 name: "Tools",
                 subcommands: [
                     TopicsCommand.self, ConsoleProducerCommand.self, ConsoleConsumerCommand.self,
                     ConsumerGroupsCommand.self,
-                ])
+                ]),
         ]
     )
 }
