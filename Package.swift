@@ -105,7 +105,7 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(
             name: "KafkaStorageTests",
-            dependencies: ["KafkaStorage", "KafkaProtocol", nioCore, nioConcurrency, logging],
+            dependencies: ["KafkaStorage", "KafkaTesting", "KafkaProtocol", nioCore, nioConcurrency, logging],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KafkaBrokerTests",

@@ -45,7 +45,8 @@ struct BatchScanner {
         }
         guard Int64(header.totalSize) <= end - position else {
             return .invalid(
-                position: position, reason: "a batch of \(header.totalSize) bytes, of which \(end - position) are there")
+                position: position, reason: "a batch of \(header.totalSize) bytes, of which \(end - position) are there"
+            )
         }
         if verifyingChecksum {
             guard try fill(header.totalSize) else {
@@ -56,7 +57,8 @@ struct BatchScanner {
                 CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[start + 21..<start + header.totalSize]))
             }
             guard checksum == header.crc else {
-                return .invalid(position: position, reason: "the batch at offset \(header.baseOffset) has a wrong checksum")
+                return .invalid(
+                    position: position, reason: "the batch at offset \(header.baseOffset) has a wrong checksum")
             }
         }
         defer { position += Int64(header.totalSize) }

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// The file system of the machine.
@@ -11,12 +11,14 @@ public struct DiskFileSystem: FileSystem {
     /// The file system of the machine; it has no state.
     public init() {}
 
+    /// Opens a file; see `FileSystem`.
     public func open(_ path: String, create: Bool) throws(StorageError) -> any StorageFile {
         let flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0)
         let descriptor = try SystemCalls.retrying("opening \(path)") { Int(openFile(path, flags, 0o644)) }
         return DiskFile(descriptor: CInt(descriptor), path: path)
     }
 
+    /// Size and age; nil if absent; see `FileSystem`.
     public func information(_ path: String) throws(StorageError) -> FileInformation? {
         var status = stat()
         do throws(StorageError) {
@@ -26,9 +28,9 @@ public struct DiskFileSystem: FileSystem {
             throw error
         }
         #if canImport(Darwin)
-        let modified = status.st_mtimespec
+            let modified = status.st_mtimespec
         #else
-        let modified = status.st_mtim
+            let modified = status.st_mtim
         #endif
         return FileInformation(
             size: Int64(status.st_size),
@@ -36,6 +38,7 @@ public struct DiskFileSystem: FileSystem {
             isDirectory: status.st_mode & S_IFMT == S_IFDIR)
     }
 
+    /// Names in a folder; see `FileSystem`.
     public func list(_ directory: String) throws(StorageError) -> [String] {
         guard let stream = opendir(directory) else { throw SystemCalls.failure("listing \(directory)", errno) }
         defer { closedir(stream) }
@@ -51,6 +54,7 @@ public struct DiskFileSystem: FileSystem {
         return names
     }
 
+    /// Creates a folder and those above it; see `FileSystem`.
     public func createDirectory(_ path: String) throws(StorageError) {
         if mkdir(path, 0o755) == 0 { return }
         let number = errno
@@ -62,18 +66,22 @@ public struct DiskFileSystem: FileSystem {
         if mkdir(path, 0o755) != 0, errno != EEXIST { throw SystemCalls.failure("creating folder \(path)", errno) }
     }
 
+    /// Renames a file or folder; see `FileSystem`.
     public func rename(_ source: String, to destination: String) throws(StorageError) {
         _ = try SystemCalls.retrying("renaming \(source) to \(destination)") { Int(renameFile(source, destination)) }
     }
 
+    /// Removes a file's name; see `FileSystem`.
     public func remove(_ path: String) throws(StorageError) {
         if unlink(path) != 0, errno != ENOENT { throw SystemCalls.failure("removing \(path)", errno) }
     }
 
+    /// Removes an empty folder; see `FileSystem`.
     public func removeDirectory(_ path: String) throws(StorageError) {
         if rmdir(path) != 0, errno != ENOENT { throw SystemCalls.failure("removing folder \(path)", errno) }
     }
 
+    /// Makes a folder's entries durable; see `FileSystem`.
     public func syncDirectory(_ path: String) throws(StorageError) {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
         let descriptor = CInt(try SystemCalls.retrying("opening folder \(path)") { Int(openFile(path, flags, 0)) })
@@ -81,6 +89,7 @@ public struct DiskFileSystem: FileSystem {
         _ = try SystemCalls.retrying("syncing folder \(path)") { Int(fsync(descriptor)) }
     }
 
+    /// Takes a lock file; see `FileSystem`.
     public func lock(_ path: String) throws(StorageError) -> any FileLock {
         let flags = O_RDWR | O_CREAT | O_CLOEXEC
         let descriptor = CInt(try SystemCalls.retrying("opening \(path)") { Int(openFile(path, flags, 0o644)) })
@@ -89,7 +98,8 @@ public struct DiskFileSystem: FileSystem {
             defer { close(descriptor) }
             guard number == EWOULDBLOCK else { throw SystemCalls.failure("locking \(path)", number) }
             let holder = DiskFileLock.holder(descriptor)
-            throw StorageError(.locked, holder.map { "\(path) is held by process \($0)" } ?? "\(path) is held", errno: number)
+            throw StorageError(
+                .locked, holder.map { "\(path) is held by process \($0)" } ?? "\(path) is held", errno: number)
         }
         return DiskFileLock(descriptor: descriptor)
     }
@@ -143,7 +153,8 @@ private final class DiskFile: StorageFile {
         return Int64(status.st_size)
     }
 
-    func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at position: Int64) throws(StorageError) {
+    func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at position: Int64) throws(StorageError)
+    {
         var head = head
         var body = body
         var position = position
@@ -167,7 +178,9 @@ private final class DiskFile: StorageFile {
         var total = 0
         while total < buffer.count {
             let count = try SystemCalls.retrying("reading \(path)") {
-                readFile(descriptor, buffer.baseAddress?.advanced(by: total), buffer.count - total, off_t(position) + off_t(total))
+                readFile(
+                    descriptor, buffer.baseAddress?.advanced(by: total), buffer.count - total,
+                    off_t(position) + off_t(total))
             }
             if count == 0 { break }
             total += count

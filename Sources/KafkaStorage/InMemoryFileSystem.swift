@@ -13,6 +13,7 @@ public final class InMemoryFileSystem: FileSystem {
     /// An empty file system.
     public init() {}
 
+    /// Opens a file; see `FileSystem`.
     public func open(_ path: String, create: Bool) throws(StorageError) -> any StorageFile {
         try state.withLock { state throws(StorageError) in
             if let file = state.files[path] { return file }
@@ -26,6 +27,7 @@ public final class InMemoryFileSystem: FileSystem {
         }
     }
 
+    /// Size and age; nil if absent; see `FileSystem`.
     public func information(_ path: String) throws(StorageError) -> FileInformation? {
         state.withLock { state in
             if let file = state.files[path] { return file.information }
@@ -34,16 +36,20 @@ public final class InMemoryFileSystem: FileSystem {
         }
     }
 
+    /// Names in a folder; see `FileSystem`.
     public func list(_ directory: String) throws(StorageError) -> [String] {
         try state.withLock { state throws(StorageError) in
             guard state.directories.contains(directory) else {
                 throw StorageError(.notFound, "listing \(directory): no such folder")
             }
             let paths = Array(state.files.keys) + state.directories
-            return paths.filter { $0 != "/" && Self.parent(of: $0) == directory }.map { String($0[Self.nameStart($0)...]) }
+            return paths.filter { $0 != "/" && Self.parent(of: $0) == directory }.map {
+                String($0[Self.nameStart($0)...])
+            }
         }
     }
 
+    /// Creates a folder and those above it; see `FileSystem`.
     public func createDirectory(_ path: String) throws(StorageError) {
         state.withLock { state in
             var path = path
@@ -54,6 +60,7 @@ public final class InMemoryFileSystem: FileSystem {
         }
     }
 
+    /// Renames a file or folder; see `FileSystem`.
     public func rename(_ source: String, to destination: String) throws(StorageError) {
         try state.withLock { state throws(StorageError) in
             if let file = state.files.removeValue(forKey: source) {
@@ -75,10 +82,12 @@ public final class InMemoryFileSystem: FileSystem {
         }
     }
 
+    /// Removes a file's name; see `FileSystem`.
     public func remove(_ path: String) throws(StorageError) {
         state.withLock { $0.files[path] = nil }
     }
 
+    /// Removes an empty folder; see `FileSystem`.
     public func removeDirectory(_ path: String) throws(StorageError) {
         try state.withLock { state throws(StorageError) in
             let prefix = path + "/"
@@ -89,8 +98,10 @@ public final class InMemoryFileSystem: FileSystem {
         }
     }
 
+    /// Makes a folder's entries durable; see `FileSystem`.
     public func syncDirectory(_ path: String) throws(StorageError) {}
 
+    /// Takes a lock file; see `FileSystem`.
     public func lock(_ path: String) throws(StorageError) -> any FileLock {
         let isFree = state.withLock { $0.locks.insert(path).inserted }
         guard isFree else { throw StorageError(.locked, "\(path) is held") }
@@ -132,7 +143,8 @@ private final class InMemoryFile: StorageFile {
 
     func size() -> Int64 { content.withLock { Int64($0.bytes.count) } }
 
-    func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at position: Int64) throws(StorageError) {
+    func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at position: Int64) throws(StorageError)
+    {
         content.withLock { content in
             let start = Int(position)
             let end = start + head.count + body.count

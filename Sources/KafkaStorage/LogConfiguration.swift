@@ -4,7 +4,9 @@ public import KafkaProtocol
 public struct LogConfiguration: Sendable, Equatable {
     /// What happens to old records (`cleanup.policy`).
     public struct CleanupPolicy: OptionSet, Sendable, Hashable {
+        /// The bits.
         public let rawValue: UInt8
+        /// A policy of these bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
         /// Segments are deleted by age and size.
         public static let delete = CleanupPolicy(rawValue: 1)

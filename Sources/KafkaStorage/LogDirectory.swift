@@ -277,7 +277,8 @@ extension LogDirectory {
         guard meta.nodeID == options.nodeID else {
             throw StorageError(
                 .inconsistentIdentity,
-                "\(file) is of node \(meta.nodeID), this is node \(options.nodeID): set node.id, or choose another folder")
+                "\(file) is of node \(meta.nodeID), this is node \(options.nodeID): set node.id, or choose another folder"
+            )
         }
         guard options.clusterID == nil || options.clusterID == meta.clusterID else {
             throw StorageError(

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 internal import NIOConcurrencyHelpers
 
@@ -42,7 +42,8 @@ public final class LogFlusher: Sendable {
         if log.flushedOffset >= offset { return done(.success(())) }
         let isAccepted = state.update { state in
             guard !state.isShutDown else { return false }
-            state.queues[ObjectIdentifier(log), default: Queue(log: log)].waiters.append(Waiter(offset: offset, done: done))
+            state.queues[ObjectIdentifier(log), default: Queue(log: log)].waiters.append(
+                Waiter(offset: offset, done: done))
             if state.thread == nil { state.thread = Self.startThread(self) }
             return true
         }
@@ -85,17 +86,21 @@ public final class LogFlusher: Sendable {
     private static func startThread(_ flusher: LogFlusher) -> pthread_t? {
         let argument = Unmanaged.passRetained(flusher).toOpaque()
         #if canImport(Darwin)
-        var thread: pthread_t?
-        let code = pthread_create(&thread, nil, { argument in
-            Unmanaged<LogFlusher>.fromOpaque(argument).takeRetainedValue().run()
-            return nil
-        }, argument)
+            var thread: pthread_t?
+            let code = pthread_create(
+                &thread, nil,
+                { argument in
+                    Unmanaged<LogFlusher>.fromOpaque(argument).takeRetainedValue().run()
+                    return nil
+                }, argument)
         #else
-        var thread = pthread_t()
-        let code = pthread_create(&thread, nil, { argument in
-            if let argument { Unmanaged<LogFlusher>.fromOpaque(argument).takeRetainedValue().run() }
-            return nil
-        }, argument)
+            var thread = pthread_t()
+            let code = pthread_create(
+                &thread, nil,
+                { argument in
+                    if let argument { Unmanaged<LogFlusher>.fromOpaque(argument).takeRetainedValue().run() }
+                    return nil
+                }, argument)
         #endif
         precondition(code == 0, "the system has no room for one more thread")
         return thread

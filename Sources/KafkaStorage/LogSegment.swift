@@ -15,8 +15,8 @@ final class LogSegment {
     private(set) var size: Int64
     /// When the segment was begun, for a log without timestamps.
     let created: Int64
-    /// Times the indexes had to be rebuilt.
-    private(set) var rebuildCount = 0
+    /// Whether a newer segment is written to: then the index files are complete.
+    var isSealed = false
 
     private let directory: String
     private let fileSystem: any FileSystem
@@ -31,7 +31,8 @@ final class LogSegment {
 
     /// A segment whose file exists with `size` bytes, or one that is about to be created.
     init(
-        baseOffset: Int64, size: Int64, created: Int64, directory: String, fileSystem: any FileSystem, indexInterval: Int
+        baseOffset: Int64, size: Int64, created: Int64, directory: String, fileSystem: any FileSystem,
+        indexInterval: Int
     ) {
         self.baseOffset = baseOffset
         self.size = size
@@ -99,7 +100,8 @@ final class LogSegment {
         }
         if bytesSinceLastIndexEntry > indexInterval {
             indexes?.offset.append(
-                OffsetIndexEntry(relativeOffset: Int32(clamping: lastOffset - baseOffset), position: Int32(clamping: size)))
+                OffsetIndexEntry(
+                    relativeOffset: Int32(clamping: lastOffset - baseOffset), position: Int32(clamping: size)))
             noteTimestamp()
             bytesSinceLastIndexEntry = 0
         }
@@ -189,7 +191,9 @@ final class LogSegment {
     }
 
     private func emptyIndexes() -> Indexes {
-        Indexes(offset: SegmentIndex(path: path(LogFileNames.offsetIndex)), time: SegmentIndex(path: path(LogFileNames.timeIndex)))
+        Indexes(
+            offset: SegmentIndex(path: path(LogFileNames.offsetIndex)),
+            time: SegmentIndex(path: path(LogFileNames.timeIndex)))
     }
 
     private func adopt(_ loaded: Indexes) {
@@ -227,11 +231,17 @@ final class LogSegment {
 
     /// Makes both indexes anew from the batch headers.
     func rebuildIndexes() throws(StorageError) {
-        rebuildCount += 1
         let end = size
         // A batch that is damaged in the middle ends the indexes, not the segment.
         defer { size = end }
         _ = try scan(from: 0, keeping: nil, verifyingChecksums: false)
+        try completeIndexes()
+    }
+
+    /// Writes the indexes of a sealed segment that have been made anew.
+    private func completeIndexes() throws(StorageError) {
+        guard isSealed else { return }
+        for file in try storeIndexes(isFinal: true) { try file.sync() }
     }
 
     /// The result of walking a segment to its end.
@@ -262,6 +272,7 @@ final class LogSegment {
         }
         let result = try scan(from: start, keeping: kept, verifyingChecksums: true)
         if result.invalid != nil { try file().truncate(to: size) }
+        try completeIndexes()
         return result
     }
 
@@ -284,8 +295,11 @@ final class LogSegment {
                 result.invalid = reason
                 break walk
             case .batch(let header, let position):
-                guard header.baseOffset >= expected else {
-                    result.invalid = "offset \(header.baseOffset) where \(expected) or more is expected"
+                // The checksum does not cover the offset. Compaction leaves gaps, so only order and range can be checked.
+                guard header.baseOffset >= expected, header.lastOffset >= header.baseOffset,
+                    header.lastOffset - baseOffset <= Int64(Int32.max)
+                else {
+                    result.invalid = "offset \(header.baseOffset) where \(expected) is expected"
                     break walk
                 }
                 noteBatch(lastOffset: header.lastOffset, maxTimestamp: header.maxTimestamp, size: header.totalSize)

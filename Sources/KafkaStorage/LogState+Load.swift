@@ -55,6 +55,7 @@ extension LogState {
                     baseOffset: base, size: information.size, created: min(information.modificationTime, now),
                     directory: directory, fileSystem: fileSystem, indexInterval: configuration.indexIntervalBytes))
         }
+        for segment in segments.dropLast() { segment.isSealed = true }
     }
 
     private mutating func recover(from recoveryPoint: Int64, _ report: inout LogRecoveryReport) throws(StorageError) {
@@ -88,6 +89,7 @@ extension LogState {
             directoriesToSync.insert(directory)
         }
         segments.removeSubrange(index...)
+        segments.last?.isSealed = false
     }
 
     /// Restores the producers from the newest snapshot that is valid, and from the headers of the batches after it.

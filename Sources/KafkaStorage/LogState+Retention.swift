@@ -27,7 +27,8 @@ extension LogState {
         let offset = offset == -1 ? logEndOffset : offset
         guard offset >= 0, offset <= logEndOffset else {
             throw StorageError(
-                .offsetOutOfRange, "\(name): records before \(offset) cannot be deleted, the log ends at \(logEndOffset)")
+                .offsetOutOfRange,
+                "\(name): records before \(offset) cannot be deleted, the log ends at \(logEndOffset)")
         }
         logStartOffset = max(logStartOffset, offset)
         _ = try deleteSegmentsBeforeStart()

@@ -124,6 +124,7 @@ struct LogState {
             throw error
         }
         directoriesToSync.insert(directory)
+        segments.last?.isSealed = true
         segments.append(segment)
     }
 

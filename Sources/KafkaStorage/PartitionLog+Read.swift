@@ -38,9 +38,12 @@ extension PartitionLog {
     public func offset(forTimestamp timestamp: Int64) throws(StorageError) -> (offset: Int64, timestamp: Int64)? {
         try withIndexRepair { suspect throws(StorageError) in
             var after: Int64 = -1
-            while let (start, view) = try self.view(after: after, where: { segment throws(StorageError) in
-                try segment.largestTimestamp().timestamp >= timestamp
-            }) {
+            while let (start, view) = try self.view(
+                after: after,
+                where: { segment throws(StorageError) in
+                    try segment.largestTimestamp().timestamp >= timestamp
+                })
+            {
                 suspect = view.baseOffset
                 let indexed = try view.timeIndex.lastEntry { $0.timestamp <= timestamp }
                 let from = max(indexed.map { view.baseOffset + Int64($0.relativeOffset) } ?? view.baseOffset, start)

@@ -86,13 +86,15 @@ public final class PartitionLog: Sendable {
                 "\(name): a batch of \(header.totalSize) bytes; max.message.bytes is \(configuration.maxMessageBytes), "
                     + "segment.bytes \(configuration.segmentBytes)")
         }
-        var prepared = PreparedBatch(header: header, bytes: batch, logAppendTime: -1, leaderEpoch: leaderEpoch, now: now)
+        var prepared = PreparedBatch(
+            header: header, bytes: batch, logAppendTime: -1, leaderEpoch: leaderEpoch, now: now)
         if configuration.messageTimestampType == .logAppendTime {
             try prepared.setLogAppendTime(now)
         } else if header.maxTimestamp > now, header.maxTimestamp - now > configuration.messageTimestampAfterMaxMs {
             throw StorageError(
                 .invalidTimestamp,
-                "\(name): timestamp \(header.maxTimestamp) is \(header.maxTimestamp - now) ms ahead of the broker's clock")
+                "\(name): timestamp \(header.maxTimestamp) is \(header.maxTimestamp - now) ms ahead of the broker's clock"
+            )
         }
         let (info, isFlushDue) = try state.withLock { state throws(StorageError) in
             let info = try state.append(prepared)

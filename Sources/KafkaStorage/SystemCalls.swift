@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// The few system calls that differ between platforms, and the mapping from `errno`.
@@ -23,7 +23,8 @@ enum SystemCalls {
         let reason = String(cString: strerror(number))
         switch number {
         case ENOSPC, EDQUOT:
-            return StorageError(.diskFull, "\(what): \(reason). Free some space; writing goes on by itself.", errno: number)
+            return StorageError(
+                .diskFull, "\(what): \(reason). Free some space; writing goes on by itself.", errno: number)
         case EACCES, EPERM, EROFS:
             return StorageError(.permissionDenied, "\(what): \(reason)", errno: number)
         case ENOENT:
@@ -38,10 +39,10 @@ enum SystemCalls {
     /// Puts a file's data, and the metadata needed to read it back, on the device.
     static func synchronize(_ descriptor: CInt) -> Int {
         #if canImport(Darwin)
-        // fsync on Darwin stops at the drive's cache.
-        Int(fcntl(descriptor, F_FULLFSYNC))
+            // fsync on Darwin stops at the drive's cache.
+            Int(fcntl(descriptor, F_FULLFSYNC))
         #else
-        Int(fdatasync(descriptor))
+            Int(fdatasync(descriptor))
         #endif
     }
 

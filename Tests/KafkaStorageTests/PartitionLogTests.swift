@@ -26,7 +26,8 @@ import Testing
         #expect(Array(batch.readableBytesView) == before)
         #expect(try log.values() == ["a", "b", "c", "d"])
         let file = try folder.bytes("t-3/00000000000000000000.log")
-        #expect(Array(file[16..<before.count]) == Array(before[16...]), "only offset and epoch differ from what was sent")
+        #expect(
+            Array(file[16..<before.count]) == Array(before[16...]), "only offset and epoch differ from what was sent")
         #expect(Array(file[12..<16]) == [0, 0, 0, 7])
         #expect(Array(file[before.count..<before.count + 8]) == [0, 0, 0, 0, 0, 0, 0, 3])
     }
@@ -37,7 +38,9 @@ import Testing
         for index in 0..<200 {
             _ = try log.append(try makeBatch(["value-" + String(String(1000 + index).suffix(3))]))
         }
-        for (offset, maxBytes, batches) in [(0, size * 3, 3), (17, size * 3 + size - 1, 3), (190, 1 << 20, 10), (5, 1, 1)] {
+        for (offset, maxBytes, batches) in [
+            (0, size * 3, 3), (17, size * 3 + size - 1, 3), (190, 1 << 20, 10), (5, 1, 1),
+        ] {
             let slice = try #require(try log.read(from: Int64(offset), maxBytes: maxBytes).slice)
             #expect(slice.length == batches * size, "offset \(offset)")
             let first = try RecordBatchHeader(parsing: try slice.readBytes())
