@@ -53,7 +53,7 @@ struct RecordCursor {
         let outerEnd = end
         end = position + length
         guard length > 0 else { throw .truncated }
-        position += 1  // attributes: unused
+        position &+= 1  // attributes: unused
         let timestampDelta = try varlong()
         let offsetDelta = try varint()
         let key = try lengthPrefixed()
@@ -91,39 +91,49 @@ struct RecordCursor {
 
     @inline(__always)
     private mutating func varint() throws(RecordFault) -> Int32 {
-        guard position < end else { throw .truncated }
-        let first = bytes[position]
-        if first < 0x80 {
-            position += 1
-            return ZigZag.decode(UInt32(first))
-        }
         // As in Java, bits beyond the 32nd are dropped.
-        return ZigZag.decode(UInt32(truncatingIfNeeded: try longerVarint(maximumLength: 5)))
+        ZigZag.decode(UInt32(truncatingIfNeeded: try unsigned(maximumLength: 5)))
     }
 
     @inline(__always)
     private mutating func varlong() throws(RecordFault) -> Int64 {
-        guard position < end else { throw .truncated }
-        let first = bytes[position]
-        if first < 0x80 {
-            position += 1
-            return ZigZag.decode(UInt64(first))
-        }
-        return ZigZag.decode(try longerVarint(maximumLength: 10))
+        ZigZag.decode(try unsigned(maximumLength: 10))
     }
 
+    /// One and two bytes here, because lengths below 8192 are the rule; the rest out of line.
     @inline(__always)
-    private mutating func longerVarint(maximumLength: Int) throws(RecordFault) -> UInt64 {
+    private mutating func unsigned(maximumLength: Int) throws(RecordFault) -> UInt64 {
+        let left = end - position
+        guard left > 0 else { throw .truncated }
+        let first = UInt64(bytes[position])
+        if first < 0x80 {
+            position += 1
+            return first
+        }
+        guard left > 1 else { throw .truncated }
+        let second = UInt64(bytes[position + 1])
+        guard second >= 0x80 else {
+            position += 2
+            return first & 0x7f | second << 7
+        }
+        let long = try Self.longUnsigned(bytes, position..<(position + min(left, maximumLength)), left)
+        position = long.position
+        return long.value
+    }
+
+    /// Takes and gives values instead of changing the cursor, which can then live in registers.
+    @inline(never)
+    private static func longUnsigned(
+        _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ left: Int
+    ) throws(RecordFault) -> (value: UInt64, position: Int) {
         var raw: UInt64 = 0
         var shift: UInt64 = 0
-        let limit = min(end, position + maximumLength)
-        while position < limit {
+        for position in range {
             let byte = bytes[position]
-            position += 1
             raw |= UInt64(byte & 0x7f) &<< shift
-            if byte < 0x80 { return raw }
+            if byte < 0x80 { return (raw, position + 1) }
             shift += 7
         }
-        throw position == end ? .truncated : .varintTooLong
+        throw range.count == left ? .truncated : .varintTooLong
     }
 }
