@@ -1,0 +1,346 @@
+import OrderedCollections
+
+/// The configuration of a connector or of one of its tasks.
+typealias ConnectorProperties = OrderedDictionary<String, String>
+
+/// Decides what happens to one connector and its tasks on this worker. It does nothing itself: every event changes what
+/// is wanted or what is known, and ``reconcile()`` lists the actions that bring the two together. The shell around it
+/// is ``ConnectorSupervisor``.
+///
+/// Rules, as in Kafka Connect's `DistributedHerder` and `WorkerConnector`:
+/// - A paused or stopped connector is not started itself; its tasks rest (PAUSED) or are gone (STOPPED).
+/// - A running connector is asked for task configurations after each start and on its own request; tasks are
+///   replaced only if the configurations differ from the stored ones.
+/// - Beyond Connect: what failed for a cause that may pass (``Failure/isRetriable``) is started again by itself, later
+///   each time, and its state stays FAILED until it has made progress.
+struct ConnectorLifecycle {
+    /// Why something ended.
+    struct Failure: Error, Hashable {
+        /// What the status shows; holds no secret.
+        var trace: String
+        /// Whether trying again later can help.
+        var isRetriable: Bool
+    }
+
+    /// What is stored about the connector.
+    struct Plan: Hashable {
+        /// The connector's configuration.
+        var config: ConnectorProperties
+        /// What the user wants.
+        var target: TargetState
+        /// The stored task configurations, by number.
+        var tasks: [ConnectorProperties]
+    }
+
+    /// What a timer is for.
+    enum Timer: Hashable {
+        case connector, plan, task(Int)
+    }
+
+    enum Event {
+        /// The stored plan has changed, or is known for the first time.
+        case planned(Plan)
+        case connectorStarted
+        /// The start failed, or a started connector raised an error.
+        case connectorFailed(Failure)
+        case connectorStopped
+        case reconfigurationRequested
+        /// What the connector says its tasks should be.
+        case tasksComputed([ConnectorProperties])
+        case taskComputationFailed(Failure)
+        /// The task moves data, or is ready to.
+        case taskRunning(Int)
+        case taskPaused(Int)
+        /// The task's run is over, because it was told to stop.
+        case taskStopped(Int)
+        /// The task's run is over, because it could not go on.
+        case taskFailed(Int, Failure)
+        case restart(connector: Bool, tasks: Set<Int>)
+        case timerFired(Timer)
+        /// The connector has been deleted.
+        case removed
+        /// The worker stops.
+        case shutdown
+    }
+
+    enum Action: Hashable {
+        case startConnector(ConnectorProperties)
+        case stopConnector
+        case computeTasks
+        case storeTasks([ConnectorProperties])
+        /// - isQuiet: report RUNNING only after first progress (a try after a failure).
+        case startTask(Int, ConnectorProperties, isPaused: Bool, isQuiet: Bool)
+        case stopTask(Int)
+        case pauseTask(Int)
+        case resumeTask(Int)
+        case connectorStatus(RunState, trace: String?)
+        case taskStatus(Int, RunState, trace: String?)
+        case removeTaskStatus(Int)
+        /// The connector is gone: its status, its tasks' and its topics.
+        case removeAllStatus
+        case setTimer(Timer, Duration)
+        case finished
+    }
+
+    enum ConnectorPhase: Hashable {
+        case idle
+        case starting
+        case running
+        case stopping
+        case failed
+    }
+
+    enum TaskPhase: Hashable {
+        case running(ConnectorProperties, isPaused: Bool)
+        case stopping
+        case failed(ConnectorProperties)
+    }
+
+    private enum Ending {
+        case removed, shutdown
+    }
+
+    private(set) var connectorPhase = ConnectorPhase.idle
+    private(set) var tasks: [Int: TaskPhase] = [:]
+    private(set) var plan: Plan?
+    private var ending: Ending?
+    private var startedConfig: ConnectorProperties?
+    private var idleStatus: RunState?
+    private var mustRestartConnector = false
+    private var mustRestartTasks: Set<Int> = []
+    private var connectorAttempts = 0
+    private var planAttempts = 0
+    private var taskAttempts: [Int: Int] = [:]
+    private var isFinished = false
+
+    /// Takes an event and tells what to do, in order.
+    mutating func handle(_ event: Event) -> [Action] {
+        guard !isFinished else { return [] }
+        var actions: [Action] = []
+        switch event {
+        case .planned(let plan): self.plan = plan
+        case .removed: ending = .removed
+        case .shutdown: ending = ending ?? .shutdown
+        case .restart(let connector, let tasks): actions += restart(connector: connector, tasks: tasks)
+        case .timerFired(let timer): actions += fired(timer)
+        case .connectorStarted, .connectorFailed, .connectorStopped, .reconfigurationRequested, .tasksComputed,
+            .taskComputationFailed:
+            actions += handleConnector(event)
+        case .taskRunning, .taskPaused, .taskStopped, .taskFailed:
+            actions += handleTask(event)
+        }
+        actions += reconcile()
+        return actions
+    }
+
+    /// How long to wait before the next try: 500 ms, doubled each time, at most 5 s.
+    static func backoff(attempt: Int) -> Duration {
+        .milliseconds(min(5000, 500 << min(attempt, 10)))
+    }
+}
+
+// MARK: - Events
+
+extension ConnectorLifecycle {
+    private var wantsConnector: Bool { ending == nil && plan?.target == .started }
+
+    private mutating func handleConnector(_ event: Event) -> [Action] {
+        switch event {
+        case .connectorStarted where connectorPhase == .starting:
+            connectorPhase = .running
+            connectorAttempts = 0
+            return [.connectorStatus(.running, trace: nil), .computeTasks]
+        case .connectorFailed(let failure) where connectorPhase == .starting || connectorPhase == .running:
+            connectorPhase = .failed
+            var actions: [Action] = [.stopConnector, .connectorStatus(.failed, trace: failure.trace)]
+            if failure.isRetriable {
+                actions.append(.setTimer(.connector, Self.backoff(attempt: connectorAttempts)))
+                connectorAttempts += 1
+            }
+            return actions
+        case .connectorStopped where connectorPhase == .stopping:
+            connectorPhase = .idle
+            if mustRestartConnector {
+                mustRestartConnector = false
+                return []
+            }
+            let isReplaced = wantsConnector || ending == .shutdown
+            return isReplaced ? [.connectorStatus(.unassigned, trace: nil)] : []
+        case .reconfigurationRequested where connectorPhase == .running:
+            return [.computeTasks]
+        case .tasksComputed(let configs) where connectorPhase == .running && wantsConnector:
+            planAttempts = 0
+            return configs == plan?.tasks ? [] : [.storeTasks(configs)]
+        case .taskComputationFailed(let failure) where connectorPhase == .running:
+            guard failure.isRetriable else {
+                connectorPhase = .failed
+                return [.stopConnector, .connectorStatus(.failed, trace: failure.trace)]
+            }
+            defer { planAttempts += 1 }
+            return [
+                .connectorStatus(.running, trace: failure.trace),
+                .setTimer(.plan, Self.backoff(attempt: planAttempts)),
+            ]
+        default:
+            return []
+        }
+    }
+
+    private mutating func handleTask(_ event: Event) -> [Action] {
+        switch event {
+        case .taskRunning(let id):
+            guard case .running(_, isPaused: false) = tasks[id] else { return [] }
+            taskAttempts[id] = nil
+            return [.taskStatus(id, .running, trace: nil)]
+        case .taskPaused(let id):
+            guard case .running(_, isPaused: true) = tasks[id] else { return [] }
+            return [.taskStatus(id, .paused, trace: nil)]
+        case .taskStopped(let id):
+            guard case .stopping = tasks[id] else { return [] }
+            tasks[id] = nil
+            return ended(task: id)
+        case .taskFailed(let id, let failure):
+            switch tasks[id] {
+            case .stopping:
+                tasks[id] = nil
+                return ended(task: id)
+            case .running(let config, _):
+                tasks[id] = .failed(config)
+                var actions: [Action] = [.taskStatus(id, .failed, trace: failure.trace)]
+                if failure.isRetriable {
+                    let attempt = taskAttempts[id, default: 0]
+                    taskAttempts[id] = attempt + 1
+                    actions.append(.setTimer(.task(id), Self.backoff(attempt: attempt)))
+                }
+                return actions
+            case .failed, nil:
+                return []
+            }
+        default:
+            return []
+        }
+    }
+
+    /// What to say about a task whose run has ended on our wish.
+    private mutating func ended(task id: Int) -> [Action] {
+        if ending == .shutdown { return [.taskStatus(id, .unassigned, trace: nil)] }
+        guard ending == nil, let plan, plan.target != .stopped, id < plan.tasks.count else {
+            return [.removeTaskStatus(id)]
+        }
+        return mustRestartTasks.contains(id) ? [] : [.taskStatus(id, .unassigned, trace: nil)]
+    }
+
+    private mutating func restart(connector: Bool, tasks ids: Set<Int>) -> [Action] {
+        guard ending == nil else { return [] }
+        var actions: [Action] = []
+        if connector {
+            mustRestartConnector = connectorPhase == .starting || connectorPhase == .running
+            if connectorPhase == .failed { connectorPhase = .idle }
+            connectorAttempts = 0
+            idleStatus = nil
+            actions.append(.connectorStatus(.restarting, trace: nil))
+        }
+        for id in ids.sorted() where tasks[id] != nil {
+            taskAttempts[id] = nil
+            if case .failed = tasks[id] { tasks[id] = nil } else { mustRestartTasks.insert(id) }
+            actions.append(.taskStatus(id, .restarting, trace: nil))
+        }
+        return actions
+    }
+
+    private mutating func fired(_ timer: Timer) -> [Action] {
+        switch timer {
+        case .connector:
+            if connectorPhase == .failed { connectorPhase = .idle }
+        case .plan:
+            if connectorPhase == .running { return [.computeTasks] }
+        case .task(let id):
+            if case .failed = tasks[id] { tasks[id] = nil }
+        }
+        return []
+    }
+}
+
+// MARK: - Reconciling
+
+extension ConnectorLifecycle {
+    private mutating func reconcile() -> [Action] {
+        guard plan != nil || ending != nil else { return [] }
+        var actions = reconcileConnector()
+        actions += reconcileTasks()
+        if let ending, connectorPhase == .idle, tasks.isEmpty {
+            isFinished = true
+            if ending == .removed { actions.append(.removeAllStatus) }
+            actions.append(.finished)
+        }
+        return actions
+    }
+
+    private mutating func reconcileConnector() -> [Action] {
+        switch connectorPhase {
+        case .idle:
+            guard let plan, ending == nil else { return [] }
+            if plan.target == .started {
+                connectorPhase = .starting
+                startedConfig = plan.config
+                idleStatus = nil
+                return [.startConnector(plan.config)]
+            }
+            let status: RunState = plan.target == .paused ? .paused : .stopped
+            guard idleStatus != status else { return [] }
+            idleStatus = status
+            return [.connectorStatus(status, trace: nil)]
+        case .starting, .running:
+            guard !wantsConnector || mustRestartConnector || plan?.config != startedConfig else { return [] }
+            connectorPhase = .stopping
+            return [.stopConnector]
+        case .stopping:
+            return []
+        case .failed:
+            guard !wantsConnector || plan?.config != startedConfig else { return [] }
+            connectorPhase = .idle
+            return (ending == .shutdown ? [] : reconcileConnector())
+        }
+    }
+
+    private mutating func reconcileTasks() -> [Action] {
+        var wanted: [ConnectorProperties] = []
+        var isPaused = false
+        if let plan, ending == nil, plan.target != .stopped {
+            wanted = plan.tasks
+            isPaused = plan.target == .paused
+        }
+        var actions: [Action] = []
+        for id in Set(wanted.indices).union(tasks.keys).sorted() {
+            actions += reconcile(task: id, wanted: id < wanted.count ? wanted[id] : nil, isPaused: isPaused)
+        }
+        return actions
+    }
+
+    private mutating func reconcile(task id: Int, wanted: ConnectorProperties?, isPaused: Bool) -> [Action] {
+        switch tasks[id] {
+        case nil:
+            guard let wanted else { return [] }
+            mustRestartTasks.remove(id)
+            tasks[id] = .running(wanted, isPaused: isPaused)
+            let isQuiet = taskAttempts[id] != nil
+            return [.startTask(id, wanted, isPaused: isPaused, isQuiet: isQuiet)]
+        case .running(let config, let wasPaused):
+            guard let wanted, config == wanted, !mustRestartTasks.contains(id) else {
+                tasks[id] = .stopping
+                return [.stopTask(id)]
+            }
+            guard wasPaused != isPaused else { return [] }
+            tasks[id] = .running(config, isPaused: isPaused)
+            return [isPaused ? .pauseTask(id) : .resumeTask(id)]
+        case .stopping:
+            return []
+        case .failed(let config):
+            if wanted == config { return [] }
+            tasks[id] = nil
+            taskAttempts[id] = nil
+            if wanted == nil { return ending == .shutdown ? [] : [.removeTaskStatus(id)] }
+            return reconcile(task: id, wanted: wanted, isPaused: isPaused)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+public import ConnectAPI
+
+/// What a Connect worker needs to know. Property names and defaults are Kafka Connect's (`WorkerConfig`,
+/// `DistributedConfig`, `StandaloneConfig`).
+public struct WorkerConfiguration: Sendable {
+    /// Where a worker keeps its state.
+    public enum Mode: Sendable, Hashable {
+        /// In three topics, shared with a group of workers.
+        case distributed
+        /// Offsets in a file, the rest in memory.
+        case standalone
+    }
+
+    /// One of the worker's own topics.
+    public struct InternalTopic: Sendable, Hashable {
+        /// The topic's name.
+        public var name: String
+        /// Partitions when it must be created; -1 is the broker's default.
+        public var partitions: Int32
+        /// Replicas when it must be created; -1 is the broker's default. Capped to the brokers there are.
+        public var replicationFactor: Int16
+        /// More topic settings, such as `min.insync.replicas`.
+        public var settings: [String: String]
+
+        /// Names a topic.
+        public init(
+            name: String, partitions: Int32, replicationFactor: Int16 = 3, settings: [String: String] = [:]
+        ) {
+            self.name = name
+            self.partitions = partitions
+            self.replicationFactor = replicationFactor
+            self.settings = settings
+        }
+    }
+
+    /// Distributed or standalone.
+    public var mode: Mode
+    /// `bootstrap.servers`.
+    public var bootstrapServers: [String]
+    /// `group.id`: the worker group (distributed).
+    public var groupID: String = ""
+    /// `config.storage.*`.
+    public var configTopic = InternalTopic(name: "connect-configs", partitions: 1)
+    /// `offset.storage.*`.
+    public var offsetTopic = InternalTopic(name: "connect-offsets", partitions: 25)
+    /// `status.storage.*`.
+    public var statusTopic = InternalTopic(name: "connect-status", partitions: 5)
+    /// `offset.storage.file.filename` (standalone).
+    public var offsetFile: String = ""
+    /// `key.converter`.
+    public var keyConverter: String = "org.apache.kafka.connect.json.JsonConverter"
+    /// `value.converter`.
+    public var valueConverter: String = "org.apache.kafka.connect.json.JsonConverter"
+    /// `listeners`: where REST answers.
+    public var listeners: [String] = ["http://:8083"]
+    /// `rest.advertised.host.name`.
+    public var advertisedHost: String?
+    /// `rest.advertised.port`.
+    public var advertisedPort: Int?
+    /// `task.shutdown.graceful.timeout.ms`.
+    public var gracefulShutdownTimeout: Duration = .seconds(5)
+    /// `offset.flush.interval.ms`: the longest time between acknowledgement and the storing of an offset. Offsets are
+    /// stored much earlier as a rule (see `SourceOffsetCommitter`).
+    public var offsetFlushInterval: Duration = .seconds(60)
+    /// `offset.flush.timeout.ms`.
+    public var offsetFlushTimeout: Duration = .seconds(5)
+    /// `topic.creation.enable`.
+    public var isTopicCreationEnabled = true
+    /// `topic.tracking.enable`.
+    public var isTopicTrackingEnabled = true
+    /// `topic.tracking.allow.reset`.
+    public var isTopicTrackingResetAllowed = true
+    /// `session.timeout.ms` of the worker's membership.
+    public var sessionTimeout: Duration = .seconds(10)
+    /// `heartbeat.interval.ms` of the worker's membership.
+    public var heartbeatInterval: Duration = .seconds(3)
+    /// `rebalance.timeout.ms` of the worker's membership.
+    public var rebalanceTimeout: Duration = .seconds(60)
+    /// All properties as given: converters and clients read theirs from here.
+    public var properties: [String: String] = [:]
+    /// Names that neither the worker nor its clients and converters know; the worker warns about them.
+    public internal(set) var unknownProperties: [String] = []
+
+    /// A worker with defaults: embedded in the process of a single broker, so that one replica and one partition do.
+    public init(embeddedWith bootstrapServers: [String], groupID: String = "sluice-connect") {
+        self.mode = .distributed
+        self.bootstrapServers = bootstrapServers
+        self.groupID = groupID
+        configTopic.replicationFactor = 1
+        offsetTopic.replicationFactor = 1
+        offsetTopic.partitions = 1
+        statusTopic.replicationFactor = 1
+        statusTopic.partitions = 1
+    }
+
+    /// Reads a worker's properties file.
+    /// - Throws: ``ConnectError`` with code `config` that names the property and what it must be.
+    public init(properties: [String: String], mode: Mode) throws(ConnectError) {
+        var reader = WorkerProperties(properties)
+        self.mode = mode
+        self.properties = properties
+        bootstrapServers = reader.list("bootstrap.servers") ?? ["localhost:9092"]
+        keyConverter = try reader.required("key.converter")
+        valueConverter = try reader.required("value.converter")
+        listeners = reader.list("listeners") ?? listeners
+        advertisedHost = reader.string("rest.advertised.host.name")
+        advertisedPort = try reader.integer("rest.advertised.port", 1...65535)
+        gracefulShutdownTimeout =
+            try reader.milliseconds("task.shutdown.graceful.timeout.ms") ?? gracefulShutdownTimeout
+        offsetFlushInterval = try reader.milliseconds("offset.flush.interval.ms") ?? offsetFlushInterval
+        offsetFlushTimeout = try reader.milliseconds("offset.flush.timeout.ms") ?? offsetFlushTimeout
+        isTopicCreationEnabled = try reader.boolean("topic.creation.enable") ?? true
+        isTopicTrackingEnabled = try reader.boolean("topic.tracking.enable") ?? true
+        isTopicTrackingResetAllowed = try reader.boolean("topic.tracking.allow.reset") ?? true
+        switch mode {
+        case .distributed: try readDistributed(&reader)
+        case .standalone: offsetFile = try reader.required("offset.storage.file.filename")
+        }
+        unknownProperties = reader.unused.filter { !Self.isKnownElsewhere($0) }.sorted()
+    }
+
+    private mutating func readDistributed(_ reader: inout WorkerProperties) throws(ConnectError) {
+        groupID = try reader.required("group.id")
+        configTopic = try reader.topic("config", partitions: 1)
+        offsetTopic = try reader.topic("offset", partitions: 25)
+        statusTopic = try reader.topic("status", partitions: 5)
+        let names = [configTopic.name, offsetTopic.name, statusTopic.name]
+        guard Set(names).count == 3 else {
+            throw .config(
+                "config.storage.topic, offset.storage.topic and status.storage.topic must be three different topics; "
+                    + "they are \(names.joined(separator: ", "))")
+        }
+        sessionTimeout = try reader.milliseconds("session.timeout.ms") ?? sessionTimeout
+        heartbeatInterval = try reader.milliseconds("heartbeat.interval.ms") ?? heartbeatInterval
+        rebalanceTimeout = try reader.milliseconds("rebalance.timeout.ms") ?? rebalanceTimeout
+        let support = reader.string("exactly.once.source.support") ?? "disabled"
+        guard support.lowercased() == "disabled" else {
+            throw .config("exactly.once.source.support=\(support): only disabled is supported so far")
+        }
+    }
+
+    /// The properties of the worker's own Kafka clients: those that are given without a prefix.
+    var clientProperties: [String: String] {
+        var result = properties.filter { Self.clientNames.contains($0.key) }
+        result["bootstrap.servers"] = bootstrapServers.joined(separator: ",")
+        return result
+    }
+
+    /// The properties of a connector's client: the worker's, then `<kind>.*`, then the connector's `<kind>.override.*`.
+    /// - Parameter kind: `producer`, `consumer` or `admin`.
+    func clientProperties(_ kind: String, overriddenBy connector: [String: String]) -> [String: String] {
+        var result = clientProperties
+        for (name, value) in properties where name.hasPrefix(kind + ".") {
+            result[String(name.dropFirst(kind.count + 1))] = value
+        }
+        for (name, value) in connector where name.hasPrefix(kind + ".override.") {
+            result[String(name.dropFirst(kind.count + 10))] = value
+        }
+        return result
+    }
+
+    private static let clientNames: Set<String> = [
+        "client.dns.lookup", "client.id", "metadata.max.age.ms", "metadata.recovery.strategy", "send.buffer.bytes",
+        "receive.buffer.bytes", "reconnect.backoff.ms", "reconnect.backoff.max.ms",
+        "socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms", "retry.backoff.ms",
+        "retry.backoff.max.ms", "request.timeout.ms", "connections.max.idle.ms", "security.protocol",
+    ]
+
+    /// Names of Kafka Connect that have no effect here (yet): known, so not worth a warning.
+    private static let inertNames: Set<String> = [
+        "plugin.path", "plugin.discovery", "config.providers", "header.converter",
+        "connector.client.config.override.policy", "connector.client.config.override.allowlist",
+        "metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metric.reporters",
+        "rest.advertised.listener", "admin.listeners", "access.control.allow.origin",
+        "access.control.allow.methods", "response.http.headers.config", "rest.extension.classes",
+        "connect.protocol", "scheduled.rebalance.max.delay.ms", "inter.worker.key.generation.algorithm",
+        "inter.worker.key.size", "inter.worker.key.ttl.ms", "inter.worker.signature.algorithm",
+        "inter.worker.verification.algorithms", "worker.sync.timeout.ms", "worker.unsync.backoff.ms",
+        "key.converter.plugin.version", "value.converter.plugin.version", "header.converter.plugin.version",
+        // Standalone files carry them, distributed ones do not, and the other way round.
+        "offset.storage.file.filename", "group.id",
+    ]
+
+    private static let knownPrefixes = [
+        "key.converter.", "value.converter.", "header.converter.", "producer.", "consumer.", "admin.", "ssl.", "sasl.",
+        "listeners.https.", "config.providers.", "metrics.context.",
+    ]
+
+    private static func isKnownElsewhere(_ name: String) -> Bool {
+        clientNames.contains(name) || inertNames.contains(name) || knownPrefixes.contains { name.hasPrefix($0) }
+    }
+}
