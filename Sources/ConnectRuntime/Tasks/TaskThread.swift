@@ -110,11 +110,22 @@ private func taskThreadMain(_ argument: UnsafeMutableRawPointer) -> UnsafeMutabl
 private func taskThreadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let argument else { return nil }
     let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
-    pthread_setname_np(pthread_self(), String(start.name.utf8.prefix(15)) ?? "")
+    nameThread(start.name)
     start.thread.run()
     return nil
 }
 #endif
+
+/// Sets the calling thread's name. (pthread_setname_np is a GNU extension that Swift does not import.)
+private func nameThread(_ name: String) {
+    #if os(Linux)
+    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard file >= 0 else { return }
+    let bytes = Array(name.utf8.prefix(15))
+    _ = write(file, bytes, bytes.count)
+    close(file)
+    #endif
+}
 
 /// Runs an operation on a thread of its own and waits for it; cancellation reaches the operation.
 func onOwnThread<Value: Sendable>(

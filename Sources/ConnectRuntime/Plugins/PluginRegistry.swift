@@ -1,0 +1,121 @@
+public import ConnectAPI
+import NIOConcurrencyHelpers
+import OrderedCollections
+
+/// The plugins of a worker: connectors and converters, found by full class name, simple class name, simple name less
+/// `Connector`, or an alias that the plugin gives (Confluent's and Apache's names).
+public final class PluginRegistry: Sendable {
+    /// A registered connector.
+    enum ConnectorPlugin: Sendable {
+        case source(any SourceConnector.Type)
+        case sink(any SinkConnector.Type)
+
+        var type: any Connector.Type {
+            switch self {
+            case .source(let type): type
+            case .sink(let type): type
+            }
+        }
+
+        var connectorType: ConnectorType {
+            switch self {
+            case .source: .source
+            case .sink: .sink
+            }
+        }
+    }
+
+    private struct State {
+        var connectors: OrderedDictionary<String, ConnectorPlugin> = [:]
+        var converters: OrderedDictionary<String, any Converter.Type> = [:]
+        var connectorNames: [String: String] = [:]
+        var converterNames: [String: String] = [:]
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    /// A registry with the converters that Connect has built in, and no connectors.
+    public init() {
+        register(converter: JSONConverter.self)
+        register(converter: StringConverter.self)
+        register(converter: ByteArrayConverter.self)
+        register(converter: BooleanConverter.self)
+        register(converter: DoubleConverter.self)
+        register(converter: FloatConverter.self)
+        register(converter: IntegerConverter.self)
+        register(converter: LongConverter.self)
+        register(converter: ShortConverter.self)
+    }
+
+    /// Adds a source connector.
+    public func register<T: SourceConnector>(source type: T.Type) {
+        register(.source(type))
+    }
+
+    /// Adds a sink connector.
+    public func register<T: SinkConnector>(sink type: T.Type) {
+        register(.sink(type))
+    }
+
+    /// Adds a converter.
+    public func register<T: Converter>(converter type: T.Type) {
+        state.withLockedValue { state in
+            state.converters[type.className] = type
+            for name in Self.names(of: type.className, type.aliases, suffix: "Converter") {
+                state.converterNames[name] = type.className
+            }
+        }
+    }
+
+    private func register(_ plugin: ConnectorPlugin) {
+        let type = plugin.type
+        state.withLockedValue { state in
+            state.connectors[type.className] = plugin
+            for name in Self.names(of: type.className, type.aliases, suffix: "Connector") {
+                state.connectorNames[name] = type.className
+            }
+        }
+    }
+
+    private static func names(of className: String, _ aliases: [String], suffix: String) -> [String] {
+        let simple = className.split(separator: ".").last.map(String.init) ?? className
+        var names = [className, simple] + aliases
+        if simple.hasSuffix(suffix), simple.count > suffix.count { names.append(String(simple.dropLast(suffix.count))) }
+        return names
+    }
+
+    /// The connector plugin of a name; nil if there is none.
+    func connector(_ name: String) -> ConnectorPlugin? {
+        state.withLockedValue { state in
+            state.connectorNames[name.trimmed].flatMap { state.connectors[$0] }
+        }
+    }
+
+    /// The converter plugin of a name; nil if there is none.
+    func converter(_ name: String) -> (any Converter.Type)? {
+        state.withLockedValue { state in
+            state.converterNames[name.trimmed].flatMap { state.converters[$0] }
+        }
+    }
+
+    /// What `GET /connector-plugins` lists: connectors by class name within sink and source, then converters.
+    func infos(connectorsOnly: Bool) -> [PluginInfo] {
+        let (connectors, converters) = state.withLockedValue { (Array($0.connectors.values), Array($0.converters.values)) }
+        var infos = connectors.map { plugin in
+            PluginInfo(
+                className: plugin.type.className, type: plugin.connectorType.rawValue, version: plugin.type.version)
+        }.sorted { ($0.type, $0.className) < ($1.type, $1.className) }
+        if !connectorsOnly {
+            infos += converters.map {
+                PluginInfo(className: $0.className, type: "converter", version: Self.converterVersion)
+            }.sorted { $0.className < $1.className }
+        }
+        return infos
+    }
+
+    /// The connector classes there are, for error messages.
+    var connectorClassNames: [String] { state.withLockedValue { $0.connectors.keys.sorted() } }
+
+    /// The version of Connect whose behaviour the built-in converters have.
+    private static let converterVersion = "4.3.0"
+}

@@ -1,0 +1,102 @@
+import ConnectAPI
+import KafkaClient
+
+/// How a connector treats bad records (KIP-298).
+struct ErrorTolerance: Sendable {
+    /// `errors.tolerance=all`: bad records are skipped, not fatal.
+    var toleratesAll: Bool
+    /// `errors.log.enable`.
+    var logsErrors: Bool
+    /// `errors.log.include.messages`.
+    var logsRecords: Bool
+
+    init(_ config: ConnectorProperties) {
+        toleratesAll = config["errors.tolerance"]?.trimmed.lowercased() == "all"
+        logsErrors = config.flag("errors.log.enable")
+        logsRecords = config.flag("errors.log.include.messages")
+    }
+}
+
+extension ConnectorProperties {
+    /// A boolean option; false if it is absent or anything but `true`.
+    func flag(_ name: String) -> Bool { self[name]?.trimmed.lowercased() == "true" }
+
+    /// The options as connectors and converters take them.
+    var plain: [String: String] { Dictionary(uniqueKeysWithValues: map { ($0.key, $0.value) }) }
+}
+
+extension ConnectorLifecycle.Failure {
+    /// What a status shows of an error, and whether a later try can help.
+    init(_ error: any Error, context: String? = nil, masking secrets: SecretMask) {
+        let isRetriable =
+            switch error {
+            case let error as ConnectError: error.code == .retriable
+            case let error as KafkaError: error.isRetriable
+            case let error as TaskError: error.isRetriable
+            default: false
+            }
+        let text = context.map { "\($0): \(error)" } ?? "\(error)"
+        self.init(trace: secrets.mask(text), isRetriable: isRetriable)
+    }
+}
+
+/// An error of the runtime itself while it runs a task.
+struct TaskError: Error, CustomStringConvertible {
+    var description: String
+    var isRetriable: Bool
+
+    init(_ description: String, isRetriable: Bool = false) {
+        self.description = description
+        self.isRetriable = isRetriable
+    }
+}
+
+/// Blots out the secrets of a configuration in texts that people see.
+struct SecretMask: Sendable {
+    private let secrets: [String]
+
+    static let none = SecretMask(secrets: [])
+
+    private init(secrets: [String]) {
+        self.secrets = secrets
+    }
+
+    /// - Parameter passwordNames: the options that the plugin declares as passwords.
+    init(_ config: ConnectorProperties, passwordNames: [String]) {
+        var secrets: Set<String> = []
+        for (name, value) in config where passwordNames.contains(name) || Self.looksSecret(name) {
+            // Shorter ones would blot out half of every text.
+            if value.utf8.count >= 4 { secrets.insert(value) }
+        }
+        self.secrets = secrets.sorted { $0.utf8.count > $1.utf8.count }
+    }
+
+    private static func looksSecret(_ name: String) -> Bool {
+        let name = name.lowercased()
+        return ["password", "secret", "token", "api.key", "sasl.jaas.config"].contains { name.hasSuffix($0) }
+    }
+
+    func mask(_ text: String) -> String {
+        var result = text
+        for secret in secrets where result.contains(secret) { result = result.replacing(secret, with: Secret.hidden) }
+        return result
+    }
+}
+
+/// Waits between tries of something that fails: 100 ms, doubled each time, at most 2 s; over after 10 s in all. Then
+/// the task's state becomes FAILED, for people to see, and the supervisor goes on trying.
+struct RetrySchedule {
+    private var attempt = 0
+    private var firstFailure: ContinuousClock.Instant?
+
+    mutating func reset() { self = RetrySchedule() }
+
+    /// How long to wait; nil if it has gone on for too long.
+    mutating func nextDelay(atLeast minimum: Duration? = nil, now: ContinuousClock.Instant = .now) -> Duration? {
+        let first = firstFailure ?? now
+        firstFailure = first
+        guard now - first < .seconds(10) else { return nil }
+        defer { attempt += 1 }
+        return max(.milliseconds(min(2000, 100 << min(attempt, 10))), min(minimum ?? .zero, .seconds(10)))
+    }
+}

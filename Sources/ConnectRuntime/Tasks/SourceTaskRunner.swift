@@ -1,0 +1,226 @@
+import ConnectAPI
+import KafkaClient
+import Logging
+import NIOCore
+import OrderedCollections
+
+/// Runs one source task: poll → convert a whole batch into one buffer → send, with the next poll overlapping the
+/// acknowledgement of the batch before. At most one batch is on its way and one waits, so memory is bounded by what a
+/// poll returns; records keep their order. Offsets are stored only after all records of their batch are acknowledged
+/// (at least once), and soon after (``EagerCommitter``).
+final class SourceTaskRunner {
+    /// What a runner needs, made by the worker.
+    struct Environment {
+        var id: TaskID
+        var config: ConnectorProperties
+        var converters: TaskConverters
+        var offsetStore: OffsetStore
+        var statusStore: StatusStore?
+        var sender: any RecordSender
+        var topics: any TopicCreator
+        var logger: Logger
+        var offsetFlushTimeout: Duration
+        /// Report RUNNING only after the first poll that succeeds.
+        var isQuiet: Bool
+    }
+
+    private let environment: Environment
+    private let control: TaskControl
+    private let thread: TaskThread
+    private let report: @Sendable (ConnectorLifecycle.Event) -> Void
+    private let committer: EagerCommitter<ByteBuffer, ByteBuffer?>
+    private let tolerance: ErrorTolerance
+    private var isRunningReported = false
+    private var knownTopics: Set<String> = []
+    private var sending: Task<Void, any Error>?
+
+    init(
+        _ environment: Environment, control: TaskControl, thread: TaskThread,
+        report: @escaping @Sendable (ConnectorLifecycle.Event) -> Void
+    ) {
+        self.environment = environment
+        self.control = control
+        self.thread = thread
+        self.report = report
+        tolerance = ErrorTolerance(environment.config)
+        let store = environment.offsetStore
+        committer = EagerCommitter(logger: environment.logger) { positions in
+            try await store.put(positions.map { OffsetStore.Write(key: $0.key, value: $0.value) })
+        }
+    }
+
+    /// Runs until told to stop (returns) or something fails for good (throws). Called on the task's thread.
+    func run(_ task: Confined<any SourceTask>) async throws {
+        var failure: (any Error)?
+        do {
+            try await start(task)
+            try await loop(task)
+        } catch {
+            failure = error
+        }
+        await task.value.stop()
+        // What has been sent is acknowledged or not; either way it must be known before the task is given up.
+        do {
+            try await drain()
+        } catch {
+            failure = failure ?? error
+        }
+        await environment.sender.close()
+        if let failure, control.wish != .stop { throw failure }
+    }
+
+    private func start(_ task: Confined<any SourceTask>) async throws {
+        let context = SourceContext(
+            connectorName: environment.id.connector, taskID: environment.id.task, logger: environment.logger,
+            reader: ConnectorOffsetReader(connector: environment.id.connector, store: environment.offsetStore))
+        let config = environment.config.plain
+        try await control.interruptible(while: [.run, .pause], on: thread) {
+            try await task.value.start(config, context: context)
+        }
+        if !environment.isQuiet { reportRunning() }
+    }
+
+    private func reportRunning() {
+        guard !isRunningReported, control.wish == .run else { return }
+        isRunningReported = true
+        report(.taskRunning(environment.id.task))
+    }
+
+    private func loop(_ task: Confined<any SourceTask>) async throws {
+        while true {
+            try control.check()
+            switch control.wish {
+            case .stop: return
+            case .pause:
+                try await drain()
+                await task.value.commit()
+                report(.taskPaused(environment.id.task))
+                await control.waitWhilePaused()
+                isRunningReported = false
+                reportRunning()
+            case .run:
+                guard let batches = try await poll(task) else { continue }
+                reportRunning()
+                try await handle(batches, task)
+            }
+        }
+    }
+
+    /// The next batches; nil if interrupted.
+    private func poll(_ task: Confined<any SourceTask>) async throws -> [SourceBatch]? {
+        var schedule = RetrySchedule()
+        while control.wish == .run {
+            try control.check()
+            do {
+                let began = ContinuousClock.now
+                let batches = try await control.interruptible(while: [.run], on: thread) { try await task.value.poll() }
+                if batches.isEmpty, ContinuousClock.now - began < .milliseconds(1) {
+                    // A task that has nothing should wait by itself; one that does not must not burn a core.
+                    await control.sleep(.milliseconds(5), while: [.run])
+                }
+                return batches
+            } catch let error as ConnectError where error.code == .retriable {
+                guard let delay = schedule.nextDelay() else { throw error }
+                environment.logger.warning("poll failed, trying again", metadata: ["error": "\(error.message)"])
+                await control.sleep(delay, while: [.run])
+            } catch {
+                // An interrupted poll may fail in any way it likes.
+                guard control.wish == .run else { return nil }
+                try control.check()
+                throw error
+            }
+        }
+        return nil
+    }
+
+    private func handle(_ batches: [SourceBatch], _ task: Confined<any SourceTask>) async throws {
+        guard !batches.isEmpty else { return }
+        let records = try convert(batches)
+        let offsets = try offsets(of: batches)
+        for record in records where knownTopics.insert(record.topic).inserted { try await prepare(topic: record.topic) }
+        // One batch on its way at a time: order is kept, and the poll for this one overlapped it.
+        try await awaitSending()
+        if await committer.isClean { await task.value.commit() }
+        let sender = environment.sender
+        let committer = committer
+        let control = control
+        sending = Task {
+            do {
+                if !records.isEmpty { try await sender.send(records) }
+                await committer.commit(offsets)
+            } catch {
+                control.fail(error)
+                throw error
+            }
+        }
+    }
+
+    private func awaitSending() async throws {
+        guard let sending else { return }
+        self.sending = nil
+        try await sending.value
+    }
+
+    /// Waits for acknowledgements and for the offsets to be stored.
+    private func drain() async throws {
+        try await awaitSending()
+        try await committer.flush()
+    }
+
+    private func offsets(of batches: [SourceBatch]) throws -> OrderedDictionary<ByteBuffer, ByteBuffer?> {
+        var offsets: OrderedDictionary<ByteBuffer, ByteBuffer?> = [:]
+        for batch in batches {
+            guard let partition = batch.sourcePartition else { continue }
+            let key = try OffsetRecords.key(connector: environment.id.connector, partition: partition)
+            if batch.clearsOffset {
+                offsets.updateValue(nil, forKey: key)
+            } else if let offset = batch.sourceOffset {
+                offsets.updateValue(try OffsetRecords.value(offset), forKey: key)
+            }
+        }
+        return offsets
+    }
+
+    private func prepare(topic: String) async throws {
+        try await environment.topics.create(topic)
+        environment.statusStore?.noteTopic(
+            StatusRecord.Topic(
+                name: topic, connector: environment.id.connector, task: environment.id.task, discovered: nowMillis()))
+    }
+}
+
+// MARK: - Converting
+
+extension SourceTaskRunner {
+    /// Serialises all records into one buffer; what is sent are slices of it.
+    private func convert(_ batches: [SourceBatch]) throws -> [ProducerRecord] {
+        var converter = SourceRecordConverter(converters: environment.converters)
+        for batch in batches {
+            for record in batch.records {
+                do throws(ConnectError) {
+                    try converter.append(record)
+                } catch {
+                    guard tolerance.toleratesAll, error.code == .data else {
+                        throw TaskError("a record for topic \(record.topic) cannot be converted: \(error)")
+                    }
+                    environment.logger.log(
+                        level: tolerance.logsErrors ? .error : .debug, "skipping a record that cannot be converted",
+                        metadata: ["topic": "\(record.topic)", "error": "\(error.message)"])
+                }
+            }
+        }
+        return converter.finish()
+    }
+}
+
+/// The task's view of its offsets and itself.
+private struct SourceContext: SourceTaskContext {
+    let connectorName: String
+    let taskID: Int
+    let logger: Logger
+    let reader: ConnectorOffsetReader
+
+    func offsets(for partitions: [OffsetMap]) async throws -> [OffsetMap: OffsetMap] {
+        try await reader.offsets(for: partitions)
+    }
+}
