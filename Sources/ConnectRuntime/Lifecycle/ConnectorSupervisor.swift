@@ -1,0 +1,335 @@
+import ConnectAPI
+import Logging
+import NIOConcurrencyHelpers
+
+/// Does what ``ConnectorLifecycle`` decides, for one connector: one loop that takes events in order. Everything that
+/// may wait runs beside the loop and reports back with an event.
+final class ConnectorSupervisor: Sendable {
+    typealias Event = ConnectorLifecycle.Event
+    typealias Failure = ConnectorLifecycle.Failure
+
+    /// What a supervisor needs, made by the herder.
+    struct Environment: Sendable {
+        var plugins: PluginRegistry
+        var statusStore: StatusStore
+        var offsetStore: OffsetStore
+        var launcher: any TaskLauncher
+        var workerID: @Sendable () -> String
+        var generation: @Sendable () -> Int
+        var gracefulTimeout: Duration
+        var loggers: ConnectLoggers
+        /// Stores task configurations unless the connector has changed or gone meanwhile; answers the stored plan.
+        var storeTasks:
+            @Sendable (String, [ConnectorProperties], ConnectorLifecycle.Plan) async throws -> ConnectorLifecycle.Plan?
+    }
+
+    private struct State {
+        var connector: (any Connector)?
+        var version: String?
+        var startTask: Task<Void, Never>?
+        var connectorWork: Task<Void, Never>?
+        var timers: [ConnectorLifecycle.Timer: Task<Void, Never>] = [:]
+        var tasks: [Int: RunningTask] = [:]
+        var plan: ConnectorLifecycle.Plan?
+        var mask = SecretMask.none
+        var quietWaiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    let name: String
+    private let environment: Environment
+    private let logger: Logger
+    private let events: AsyncStream<Event>
+    private let continuation: AsyncStream<Event>.Continuation
+    private let state = NIOLockedValueBox(State())
+
+    init(name: String, environment: Environment) {
+        self.name = name
+        self.environment = environment
+        logger = environment.loggers.logger("connect.connector", ["connector": "\(name)"])
+        (events, continuation) = AsyncStream.makeStream()
+    }
+
+    /// Takes note of an event; it is dealt with soon.
+    func send(_ event: Event) { continuation.yield(event) }
+
+    /// Lives until the connector is removed or the worker stops, and all its parts have ended.
+    func run() async {
+        var lifecycle = ConnectorLifecycle()
+        for await event in events {
+            if case .planned(let plan) = event { note(plan) }
+            var isFinished = false
+            for action in lifecycle.handle(event) {
+                if action == .finished { isFinished = true } else { perform(action) }
+            }
+            wakeIfQuiet()
+            if isFinished { break }
+        }
+        continuation.finish()
+        let timers = state.withLockedValue { state in
+            defer { state.timers = [:] }
+            return state.timers.values
+        }
+        for timer in timers { timer.cancel() }
+    }
+
+    /// Waits until no task runs; the caller bounds the wait.
+    func waitForTasksToEnd() async {
+        await withCheckedContinuation { continuation in
+            let isQuiet = state.withLockedValue { state in
+                guard !state.tasks.isEmpty else { return true }
+                state.quietWaiters.append(continuation)
+                return false
+            }
+            if isQuiet { continuation.resume() }
+        }
+    }
+
+    var hasTasks: Bool { state.withLockedValue { !$0.tasks.isEmpty } }
+
+    private func wakeIfQuiet() {
+        let waiters = state.withLockedValue { state -> [CheckedContinuation<Void, Never>] in
+            guard state.tasks.isEmpty else { return [] }
+            defer { state.quietWaiters = [] }
+            return state.quietWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func note(_ plan: ConnectorLifecycle.Plan) {
+        let passwords = environment.plugins.connector(plan.config["connector.class"] ?? "")?
+            .type.configDefinition.passwordNames
+        state.withLockedValue { state in
+            state.plan = plan
+            state.mask = SecretMask(plan.config, passwordNames: passwords ?? [])
+        }
+    }
+
+    private func perform(_ action: ConnectorLifecycle.Action) {
+        switch action {
+        case .startConnector(let config): startConnector(config)
+        case .stopConnector: stopConnector()
+        case .computeTasks: computeTasks()
+        case .storeTasks(let configs): storeTasks(configs)
+        case .startTask(let id, let config, let isPaused, let isQuiet):
+            startTask(id, config, isPaused: isPaused, isQuiet: isQuiet)
+        case .stopTask(let id): stopTask(id)
+        case .pauseTask(let id): task(id)?.control.tell(.pause)
+        case .resumeTask(let id): task(id)?.control.tell(.run)
+        case .connectorStatus(let state, let trace): putConnectorStatus(state, trace)
+        case .taskStatus(let id, let state, let trace): putTaskStatus(id, state, trace)
+        case .removeTaskStatus(let id): environment.statusStore.put(.task(TaskID(connector: name, task: id), nil))
+        case .removeAllStatus: environment.statusStore.removeAll(of: name)
+        case .setTimer(let timer, let delay): setTimer(timer, delay)
+        case .finished: break
+        }
+    }
+
+    private func setTimer(_ timer: ConnectorLifecycle.Timer, _ delay: Duration) {
+        let task = Task {
+            do { try await Task.sleep(for: delay) } catch { return }
+            send(.timerFired(timer))
+        }
+        state.withLockedValue { $0.timers.updateValue(task, forKey: timer) }?.cancel()
+    }
+}
+
+// MARK: - Status
+
+extension ConnectorSupervisor {
+    private func putConnectorStatus(_ runState: RunState, _ trace: String?) {
+        if runState == .failed {
+            logger.error("the connector failed", metadata: ["error": "\(trace ?? "")"])
+        } else {
+            logger.debug("connector", metadata: ["state": "\(runState.rawValue)"])
+        }
+        environment.statusStore.put(.connector(name, status(runState, trace)))
+    }
+
+    private func putTaskStatus(_ id: Int, _ runState: RunState, _ trace: String?) {
+        if runState == .failed {
+            logger.error("a task failed", metadata: ["task": "\(id)", "error": "\(trace ?? "")"])
+        } else {
+            logger.debug("task", metadata: ["task": "\(id)", "state": "\(runState.rawValue)"])
+        }
+        environment.statusStore.put(.task(TaskID(connector: name, task: id), status(runState, trace)))
+    }
+
+    private func status(_ runState: RunState, _ trace: String?) -> StatusRecord.State {
+        StatusRecord.State(
+            state: runState, trace: trace, workerID: environment.workerID(), generation: environment.generation(),
+            version: runState == .unassigned || runState == .restarting ? nil : version)
+    }
+
+    private var version: String? {
+        let className = state.withLockedValue { $0.plan?.config["connector.class"] }
+        return className.flatMap { environment.plugins.connector($0)?.type.version }
+    }
+}
+
+// MARK: - The connector
+
+extension ConnectorSupervisor {
+    private var mask: SecretMask { state.withLockedValue { $0.mask } }
+
+    private func failure(_ error: any Error) -> Failure { Failure(error, masking: mask) }
+
+    /// Runs work on the connector after all earlier work on it has ended.
+    @discardableResult
+    private func enqueue(_ work: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
+        state.withLockedValue { state in
+            let previous = state.connectorWork
+            let task = Task {
+                await previous?.value
+                await work()
+            }
+            state.connectorWork = task
+            return task
+        }
+    }
+
+    private func startConnector(_ config: ConnectorProperties) {
+        let task = enqueue { [self] in
+            let className = config["connector.class"] ?? ""
+            guard let plugin = environment.plugins.connector(className) else {
+                send(.connectorFailed(Failure(trace: "There is no connector class \(className) here", isRetriable: false)))
+                return
+            }
+            let connector = plugin.type.init()
+            state.withLockedValue { $0.connector = connector }
+            let context = SupervisedContext(
+                connectorName: name, logger: logger,
+                offsetReader: plugin.connectorType == .source
+                    ? ConnectorOffsetReader(connector: name, store: environment.offsetStore) : nil,
+                supervisor: self)
+            do {
+                try await onOwnThread(name: "connector") { try await connector.start(config.plain, context: context) }
+                send(.connectorStarted)
+            } catch {
+                send(.connectorFailed(failure(error)))
+            }
+        }
+        state.withLockedValue { $0.startTask = task }
+    }
+
+    private func stopConnector() {
+        state.withLockedValue { $0.startTask }?.cancel()
+        enqueue { [self] in
+            let connector = state.withLockedValue { state in
+                defer { state.connector = nil }
+                return state.connector
+            }
+            if let connector { try? await onOwnThread(name: "connector") { await connector.stop() } }
+            send(.connectorStopped)
+        }
+    }
+
+    private func computeTasks() {
+        enqueue { [self] in
+            guard let (connector, plan) = state.withLockedValue({ state in
+                state.connector.flatMap { connector in state.plan.map { (connector, $0) } }
+            }) else { return }
+            do {
+                let configs = try await onOwnThread(name: "connector") {
+                    try await Self.taskConfigs(of: connector, plan.config)
+                }
+                send(.tasksComputed(configs))
+            } catch {
+                send(.taskComputationFailed(failure(error)))
+            }
+        }
+    }
+
+    /// What the connector says, with what Connect adds: the task's class and, for sinks, the topics.
+    private static func taskConfigs(
+        of connector: any Connector, _ config: ConnectorProperties
+    ) async throws -> [ConnectorProperties] {
+        let maxTasks = Int(config["tasks.max"]?.trimmed ?? "1") ?? 1
+        var configs = try await connector.taskConfigs(maxTasks: maxTasks)
+        guard configs.count <= maxTasks else {
+            throw ConnectError.fatal("the connector made \(configs.count) tasks, but tasks.max allows \(maxTasks)")
+        }
+        for index in configs.indices {
+            configs[index]["task.class"] = type(of: connector).taskClassName
+            for topics in ["topics", "topics.regex"] {
+                if let value = config[topics] { configs[index][topics] = value }
+            }
+        }
+        return configs
+    }
+
+    private func storeTasks(_ configs: [ConnectorProperties]) {
+        guard let plan = state.withLockedValue({ $0.plan }) else { return }
+        Task {
+            do {
+                guard let stored = try await environment.storeTasks(name, configs, plan) else { return }
+                send(.planned(stored))
+            } catch {
+                let text = "the task configurations could not be stored: \(mask.mask("\(error)"))"
+                send(.taskComputationFailed(Failure(trace: text, isRetriable: true)))
+            }
+        }
+    }
+}
+
+// MARK: - Tasks
+
+extension ConnectorSupervisor {
+    private func task(_ id: Int) -> RunningTask? { state.withLockedValue { $0.tasks[id] } }
+
+    private func startTask(_ id: Int, _ config: ConnectorProperties, isPaused: Bool, isQuiet: Bool) {
+        guard let (plan, mask) = state.withLockedValue({ state in state.plan.map { ($0, state.mask) } }) else { return }
+        let request = TaskLaunch(
+            id: TaskID(connector: name, task: id), connectorConfig: plan.config, taskConfig: config, isQuiet: isQuiet,
+            mask: mask)
+        let running = RunningTask(id: request.id, isPaused: isPaused)
+        state.withLockedValue { $0.tasks[id] = running }
+        let launcher = environment.launcher
+        running.start { [self] control, thread, report in
+            try await launcher.run(request, control: control, thread: thread, report: report)
+        } report: { [self, weak running] event in
+            // What an abandoned task still has to say no longer matters.
+            guard let running, !running.isAbandoned else { return }
+            send(event)
+        } ended: { [self, weak running] error in
+            guard let running, !running.isAbandoned else { return }
+            remove(running)
+            if let error { send(.taskFailed(id, failure(error))) } else { send(.taskStopped(id)) }
+        }
+    }
+
+    private func stopTask(_ id: Int) {
+        guard let running = task(id) else { return }
+        running.control.tell(.stop)
+        let timeout = environment.gracefulTimeout
+        Task {
+            guard await !running.hasEnded(within: timeout), running.abandon() else { return }
+            logger.warning(
+                "a task did not stop in time and is left to itself",
+                metadata: ["task": "\(id)", "timeout": "\(timeout)"])
+            remove(running)
+            send(.taskStopped(id))
+        }
+    }
+
+    private func remove(_ running: RunningTask) {
+        state.withLockedValue { state in
+            if state.tasks[running.id.task] === running { state.tasks[running.id.task] = nil }
+        }
+    }
+}
+
+/// The connector's view of the runtime.
+private struct SupervisedContext: ConnectorContext {
+    let connectorName: String
+    let logger: Logger
+    let offsetReader: (any OffsetReader)?
+    let supervisor: ConnectorSupervisor
+
+    func requestTaskReconfiguration() {
+        supervisor.send(.reconfigurationRequested)
+    }
+
+    func raiseError(_ error: ConnectError) {
+        supervisor.send(.connectorFailed(ConnectorLifecycle.Failure(error, masking: .none)))
+    }
+}
