@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "ConnectRuntime",
             dependencies: [
-                "ConnectAPI", "KafkaClient", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, collections, deque,
+                "ConnectAPI", "KafkaClient", "KafkaProtocol", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, collections, deque,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -95,6 +95,12 @@ let package = Package(
             dependencies: [
                 "KafkaBroker", "KafkaClient", "KafkaProtocol", "ConnectRuntime", "ConnectSQL", "ConnectAPI", nioCore,
                 nioPosix, nioConcurrency, logging, argumentParser, collections,
+            ],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ConnectRuntimeTests",
+            dependencies: [
+                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaTesting", nioCore, nioConcurrency, logging, collections,
             ],
             swiftSettings: swiftSettings),
         .executableTarget(

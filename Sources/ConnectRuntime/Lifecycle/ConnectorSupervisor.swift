@@ -1,6 +1,7 @@
 import ConnectAPI
 import Logging
 import NIOConcurrencyHelpers
+import OrderedCollections
 
 /// Does what ``ConnectorLifecycle`` decides, for one connector: one loop that takes events in order. Everything that
 /// may wait runs beside the loop and reports back with an event.
@@ -284,7 +285,7 @@ extension ConnectorSupervisor {
         let running = RunningTask(id: request.id, isPaused: isPaused)
         state.withLockedValue { $0.tasks[id] = running }
         let launcher = environment.launcher
-        running.start { [self] control, thread, report in
+        running.start { control, thread, report in
             try await launcher.run(request, control: control, thread: thread, report: report)
         } report: { [self, weak running] event in
             // What an abandoned task still has to say no longer matters.

@@ -1,5 +1,6 @@
 import ConnectAPI
 import KafkaClient
+import OrderedCollections
 
 /// How a connector treats bad records (KIP-298).
 struct ErrorTolerance: Sendable {

@@ -52,8 +52,7 @@ final class RunningTask: Sendable {
         report: @escaping @Sendable (ConnectorLifecycle.Event) -> Void,
         ended: @escaping @Sendable ((any Error)?) -> Void
     ) {
-        let (control, thread) = (control, thread)
-        Task(executorPreference: thread) {
+        Task(executorPreference: thread) { [self] in
             var failure: (any Error)?
             do { try await body(control, thread, report) } catch { failure = error }
             thread.stop()

@@ -12,7 +12,8 @@ final class SinkTaskRunner {
     /// What a runner needs, made by the worker.
     struct Environment {
         var id: TaskID
-        var config: ConnectorProperties
+        var connectorConfig: ConnectorProperties
+        var taskConfig: ConnectorProperties
         var converters: TaskConverters
         var statusStore: StatusStore?
         var consumer: any SinkConsumer
@@ -33,6 +34,8 @@ final class SinkTaskRunner {
     private let committer: EagerCommitter<TopicPartition, Int64>
     private let positions = NIOLockedValueBox<OrderedDictionary<TopicPartition, Int64>>([:])
     private var isRunningReported = false
+    private var idlePolls = 0
+    private static let idlePollsOfHealth = 3
     private var knownTopics: Set<String> = []
 
     init(
@@ -43,7 +46,7 @@ final class SinkTaskRunner {
         self.control = control
         self.thread = thread
         self.report = report
-        let tolerance = ErrorTolerance(environment.config)
+        let tolerance = ErrorTolerance(environment.connectorConfig)
         self.tolerance = tolerance
         let logger = environment.logger
         reporter = SinkErrorReporter(
@@ -88,7 +91,7 @@ final class SinkTaskRunner {
     }
 
     private func start(_ task: Confined<any SinkTask>) async throws {
-        let config = environment.config.plain
+        let config = environment.taskConfig.plain
         let context = context
         try await control.interruptible(while: [.run, .pause], on: thread) {
             try await task.value.start(config, context: context)
@@ -128,8 +131,14 @@ final class SinkTaskRunner {
             case .pause: try await rest()
             case .run:
                 guard let batches = try await poll(while: [.run]) else { continue }
-                if !batches.isEmpty { try await handle(batches, task) }
-                reportRunning()
+                if batches.isEmpty {
+                    idlePolls += 1
+                } else {
+                    try await handle(batches, task)
+                    idlePolls = Self.idlePollsOfHealth
+                }
+                // After a failure, only records that went through, or their absence, show that it is over.
+                if idlePolls >= Self.idlePollsOfHealth { reportRunning() }
             }
         }
     }

@@ -12,14 +12,14 @@ final class SourceTaskRunner {
     /// What a runner needs, made by the worker.
     struct Environment {
         var id: TaskID
-        var config: ConnectorProperties
+        var connectorConfig: ConnectorProperties
+        var taskConfig: ConnectorProperties
         var converters: TaskConverters
         var offsetStore: OffsetStore
         var statusStore: StatusStore?
         var sender: any RecordSender
         var topics: any TopicCreator
         var logger: Logger
-        var offsetFlushTimeout: Duration
         /// Report RUNNING only after the first poll that succeeds.
         var isQuiet: Bool
     }
@@ -42,7 +42,7 @@ final class SourceTaskRunner {
         self.control = control
         self.thread = thread
         self.report = report
-        tolerance = ErrorTolerance(environment.config)
+        tolerance = ErrorTolerance(environment.connectorConfig)
         let store = environment.offsetStore
         committer = EagerCommitter(logger: environment.logger) { positions in
             try await store.put(positions.map { OffsetStore.Write(key: $0.key, value: $0.value) })
@@ -73,7 +73,7 @@ final class SourceTaskRunner {
         let context = SourceContext(
             connectorName: environment.id.connector, taskID: environment.id.task, logger: environment.logger,
             reader: ConnectorOffsetReader(connector: environment.id.connector, store: environment.offsetStore))
-        let config = environment.config.plain
+        let config = environment.taskConfig.plain
         try await control.interruptible(while: [.run, .pause], on: thread) {
             try await task.value.start(config, context: context)
         }

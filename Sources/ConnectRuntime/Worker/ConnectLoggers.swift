@@ -4,7 +4,7 @@ import NIOConcurrencyHelpers
 /// The worker's loggers, whose levels REST can change while it runs (`/admin/loggers`). A level set for `connect`
 /// holds for `connect.task` too, unless that has one of its own.
 public final class ConnectLoggers: Sendable {
-    private struct State {
+    fileprivate struct State {
         var names: Set<String> = ["root"]
         var levels: [String: LoggerLevel] = [:]
         var rootLevel: Logger.Level
@@ -65,7 +65,7 @@ public final class ConnectLoggers: Sendable {
 }
 
 extension ConnectLoggers.State {
-    fileprivate func level(of name: String) -> Logger.Level {
+    func level(of name: String) -> Logger.Level {
         var name = Substring(name)
         while true {
             if let level = levels[String(name)].flatMap({ Logger.Level(connect: $0.level) }) { return level }
@@ -74,7 +74,7 @@ extension ConnectLoggers.State {
         }
     }
 
-    fileprivate func entry(_ name: String) -> LoggerLevel {
+    func entry(_ name: String) -> LoggerLevel {
         levels[name] ?? LoggerLevel(name: name, level: level(of: name).connectName)
     }
 }
