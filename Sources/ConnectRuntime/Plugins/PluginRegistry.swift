@@ -116,6 +116,9 @@ public final class PluginRegistry: Sendable {
     /// The connector classes there are, for error messages.
     var connectorClassNames: [String] { state.withLockedValue { $0.connectors.keys.sorted() } }
 
+    /// The converter classes there are.
+    var converterClassNames: [String] { state.withLockedValue { $0.converters.keys.sorted() } }
+
     /// The version of Connect whose behaviour the built-in converters have.
-    private static let converterVersion = "4.3.0"
+    static let converterVersion = "4.3.0"
 }

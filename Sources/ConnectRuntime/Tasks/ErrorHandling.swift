@@ -52,36 +52,21 @@ struct TaskError: Error, CustomStringConvertible {
     }
 }
 
-/// Blots out the secrets of a configuration in texts that people see.
+/// Blots out a configuration's secrets in texts that people see.
 struct SecretMask: Sendable {
-    private let secrets: [String]
+    private let masking: ConfigMasking
+    private let config: ConnectorProperties
 
-    static let none = SecretMask(secrets: [])
-
-    private init(secrets: [String]) {
-        self.secrets = secrets
-    }
+    /// Knows no secrets, but finds passwords in URLs.
+    static let none = SecretMask([:], passwordNames: [])
 
     /// - Parameter passwordNames: the options that the plugin declares as passwords.
     init(_ config: ConnectorProperties, passwordNames: [String]) {
-        var secrets: Set<String> = []
-        for (name, value) in config where passwordNames.contains(name) || Self.looksSecret(name) {
-            // Shorter ones would blot out half of every text.
-            if value.utf8.count >= 4 { secrets.insert(value) }
-        }
-        self.secrets = secrets.sorted { $0.utf8.count > $1.utf8.count }
+        masking = ConfigMasking(passwordNames: passwordNames)
+        self.config = config
     }
 
-    private static func looksSecret(_ name: String) -> Bool {
-        let name = name.lowercased()
-        return ["password", "secret", "token", "api.key", "sasl.jaas.config"].contains { name.hasSuffix($0) }
-    }
-
-    func mask(_ text: String) -> String {
-        var result = text
-        for secret in secrets where result.contains(secret) { result = result.replacing(secret, with: Secret.hidden) }
-        return result
-    }
+    func mask(_ text: String) -> String { masking.masked(text: text, secretsOf: config) }
 }
 
 /// Waits between tries of something that fails: 100 ms, doubled each time, at most 2 s; over after 10 s in all. Then

@@ -76,6 +76,9 @@ public struct WorkerConfiguration: Sendable {
     public var heartbeatInterval: Duration = .seconds(3)
     /// `rebalance.timeout.ms` of the worker's membership.
     public var rebalanceTimeout: Duration = .seconds(60)
+    /// The broker lives in this process, and its data folder's lock keeps a second `sluice up` away: the worker need
+    /// not wait for the group before it starts.
+    var isEmbedded = false
     /// All properties as given: converters and clients read theirs from here.
     public var properties: [String: String] = [:]
     /// Names that neither the worker nor its clients and converters know; the worker warns about them.
@@ -84,6 +87,7 @@ public struct WorkerConfiguration: Sendable {
     /// A worker with defaults: embedded in the process of a single broker, so that one replica and one partition do.
     public init(embeddedWith bootstrapServers: [String], groupID: String = "sluice-connect") {
         self.mode = .distributed
+        self.isEmbedded = true
         self.bootstrapServers = bootstrapServers
         self.groupID = groupID
         configTopic.replicationFactor = 1
