@@ -97,12 +97,6 @@ let package = Package(
                 nioPosix, nioConcurrency, logging, argumentParser, collections,
             ],
             swiftSettings: swiftSettings),
-        .testTarget(
-            name: "ConnectRuntimeTests",
-            dependencies: [
-                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaTesting", nioCore, nioConcurrency, logging, collections,
-            ],
-            swiftSettings: swiftSettings),
         .executableTarget(
             name: "MessageGenerator", path: "Tools/MessageGenerator/Sources", swiftSettings: swiftSettings),
 

@@ -1,0 +1,157 @@
+import ConnectAPI
+import KafkaTesting
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import OrderedCollections
+
+@testable import ConnectRuntime
+
+/// The systems that the connectors below read and write, by the connector's option `system`.
+final class FakeSystem: Sendable {
+    private struct State {
+        /// How many rows there are; row n holds the number n.
+        var rows: Int64 = 0
+        var written: [Int64] = []
+        var isDown = false
+        var refused: Set<Int64> = []
+        var starts: [Int64] = []
+    }
+
+    private static let all = NIOLockedValueBox<[String: FakeSystem]>([:])
+    private let state = NIOLockedValueBox(State())
+
+    static func named(_ name: String) -> FakeSystem {
+        all.withLockedValue { systems in
+            if let known = systems[name] { return known }
+            let new = FakeSystem()
+            systems[name] = new
+            return new
+        }
+    }
+
+    var rows: Int64 {
+        get { state.withLockedValue { $0.rows } }
+        set { state.withLockedValue { $0.rows = newValue } }
+    }
+    var isDown: Bool {
+        get { state.withLockedValue { $0.isDown } }
+        set { state.withLockedValue { $0.isDown = newValue } }
+    }
+    var written: [Int64] { state.withLockedValue { $0.written } }
+    /// Where each start of the source task resumed.
+    var starts: [Int64] { state.withLockedValue { $0.starts } }
+
+    func refuse(_ number: Int64) { state.withLockedValue { _ = $0.refused.insert(number) } }
+    func noteStart(_ offset: Int64) { state.withLockedValue { $0.starts.append(offset) } }
+
+    func write(_ numbers: [Int64]) throws {
+        try state.withLockedValue { state in
+            if state.isDown { throw ConnectError.retriable("the system is down") }
+            if let bad = numbers.first(where: { state.refused.contains($0) }) { throw ConnectError.data("refused \(bad)") }
+            state.written += numbers
+        }
+    }
+}
+
+final class RowSource: SourceConnector {
+    static let className = "test.RowSourceConnector"
+    static let aliases: [String] = []
+    static let version = "1"
+    static let taskClassName = "test.RowSourceTask"
+    static let configDefinition = ConfigDefinition()
+    private let config = NIOLockedValueBox<[String: String]>([:])
+
+    init() {}
+    func start(_ config: [String: String], context: any ConnectorContext) async throws {
+        self.config.withLockedValue { $0 = config }
+    }
+    func taskConfigs(maxTasks: Int) async throws -> [OrderedDictionary<String, String>] {
+        let config = self.config.withLockedValue { $0 }
+        return [["system": config["system"] ?? "", "topic": config["topic"] ?? ""]]
+    }
+    func stop() async {}
+    func makeTask() -> any SourceTask { RowSourceTask() }
+}
+
+final class RowSourceTask: SourceTask {
+    private var system = FakeSystem.named("")
+    private var topic = ""
+    private var position: Int64 = 0
+    private let partition: OffsetMap = ["table": .string("rows")]
+
+    func start(_ config: [String: String], context: any SourceTaskContext) async throws {
+        system = FakeSystem.named(config["system"] ?? "")
+        topic = config["topic"] ?? ""
+        let stored = try await context.offsets(for: [partition])[partition]
+        position = stored?["position"]?.integer ?? 0
+        system.noteStart(position)
+    }
+
+    func poll() async throws -> [SourceBatch] {
+        if system.isDown { throw ConnectError.retriable("the system is down") }
+        let rows = system.rows
+        guard position < rows else {
+            try await Task.sleep(for: .milliseconds(2))
+            return []
+        }
+        let numbers = (position + 1)...min(rows, position + 100)
+        position = numbers.upperBound
+        let records = numbers.map { SourceRecord(topic: topic, valueSchema: .int64, value: .int64($0)) }
+        return [SourceBatch(records: records, sourcePartition: partition, sourceOffset: ["position": .int64(position)])]
+    }
+
+    func stop() async {}
+}
+
+final class RowSink: SinkConnector {
+    static let className = "test.RowSinkConnector"
+    static let aliases: [String] = []
+    static let version = "1"
+    static let taskClassName = "test.RowSinkTask"
+    static let configDefinition = ConfigDefinition()
+    private let config = NIOLockedValueBox<[String: String]>([:])
+
+    init() {}
+    func start(_ config: [String: String], context: any ConnectorContext) async throws {
+        self.config.withLockedValue { $0 = config }
+    }
+    func taskConfigs(maxTasks: Int) async throws -> [OrderedDictionary<String, String>] {
+        let config = self.config.withLockedValue { $0 }
+        return [["system": config["system"] ?? ""]]
+    }
+    func stop() async {}
+    func makeTask() -> any SinkTask { RowSinkTask() }
+}
+
+final class RowSinkTask: SinkTask {
+    private var system = FakeSystem.named("")
+
+    func start(_ config: [String: String], context: any SinkTaskContext) async throws {
+        system = FakeSystem.named(config["system"] ?? "")
+    }
+    func put(_ records: [SinkRecord]) async throws {
+        try system.write(records.compactMap { $0.value.integer })
+    }
+    func stop() async {}
+}
+
+/// A worker on a real broker in this process.
+func startWorker(_ broker: TestBroker, group: String = "workers") async throws -> DistributedWorker {
+    var configuration = WorkerConfiguration(embeddedWith: [broker.bootstrapServers], groupID: group)
+    configuration.isEmbedded = false
+    configuration.listeners = ["http://127.0.0.1:0"]
+    let plugins = PluginRegistry()
+    plugins.register(source: RowSource.self)
+    plugins.register(sink: RowSink.self)
+    let worker = try DistributedWorker(
+        configuration: configuration, plugins: plugins,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    try await worker.start()
+    return worker
+}
+
+/// Waits until something holds; the suite's time limit bounds it.
+func until(_ condition: () async throws -> Bool) async throws {
+    while try await !condition() { try await Task.sleep(for: .milliseconds(2)) }
+}
