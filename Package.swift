@@ -121,7 +121,7 @@ let package = Package(
         .testTarget(
             name: "ConnectRuntimeTests",
             dependencies: [
-                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaTesting", nioCore, nioPosix, nioHTTP1, nioConcurrency,
+                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaProtocol", "KafkaTesting", nioCore, nioPosix, nioHTTP1, nioConcurrency,
                 logging, collections,
             ],
             exclude: ["GoldenDifferences.md"], swiftSettings: swiftSettings),
