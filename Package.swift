@@ -114,7 +114,9 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests",
-            dependencies: ["SluiceCLI", "KafkaClient", "KafkaProtocol", argumentParser, nioCore, logging],
+            dependencies: [
+                "SluiceCLI", "KafkaClient", "KafkaProtocol", argumentParser, nioCore, logging, collections,
+            ],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ConnectAPITests", dependencies: ["ConnectAPI", nioCore, collections], swiftSettings: swiftSettings),

@@ -1,3 +1,4 @@
+import OrderedCollections
 import Testing
 
 @testable import SluiceCLI
@@ -20,8 +21,13 @@ import Testing
         ("a=1\na=2", ["a": "2"]),
         ("path=\\D:\\\\Work", ["path": "D:\\Work"]),
     ])
-    func parses(text: String, expected: [String: String]) {
-        #expect(PropertiesFile.parse(text) == expected)
+    func parses(text: String, expected: [String: String]) throws {
+        let properties = try #require(PropertiesFile.parse(text))
+        #expect(Dictionary(uniqueKeysWithValues: properties.map { ($0.key, $0.value) }) == expected)
+    }
+
+    @Test func keepsTheOrderOfLines() {
+        #expect(PropertiesFile.parse("b=1\na=2\nc=3")?.keys == ["b", "a", "c"])
     }
 
     @Test func refusesBrokenEscapes() {

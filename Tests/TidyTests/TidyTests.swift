@@ -26,9 +26,8 @@ import Testing
 
     @Test func publicSymbolsAreDocumented() throws {
         for file in try SourceTree.swiftFiles(in: ["Sources"]) {
-            for line in file.undocumentedPublicLines() {
-                Issue.record("\(file.path):\(line) is public and has no doc comment")
-            }
+            let lines = file.undocumentedPublicLines()
+            #expect(lines.isEmpty, "\(file.path): public without a doc comment")
         }
     }
 

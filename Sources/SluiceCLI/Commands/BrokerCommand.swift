@@ -26,7 +26,8 @@ struct BrokerCommand: AsyncParsableCommand {
     func run() async throws {
         let stop = StopSignal()
         let logger = log.logger("broker", default: .info)
-        let properties = try file.map { path throws(CommandFailure) in try PropertiesFile.read(path: path) } ?? [:]
+        let properties =
+            try file.map { path throws(CommandFailure) in try PropertiesFile.dictionary(path: path) } ?? [:]
         let configuration = try server.configuration(file: properties, defaultDataDirectory: "sluice-data")
         for name in configuration.unknownNames {
             logger.warning("Property is not known and has no effect", metadata: ["property": "\(name)"])

@@ -38,7 +38,7 @@ struct ClientOptions: ParsableArguments {
     ) throws(CommandFailure) -> [String: String] {
         var properties = defaults
         for path in [commandConfig] + files {
-            if let path { properties.merge(try PropertiesFile.read(path: path)) { _, newer in newer } }
+            if let path { properties.merge(try PropertiesFile.dictionary(path: path)) { _, newer in newer } }
         }
         for pair in pairs {
             guard let (key, value) = PropertiesFile.pair(pair) else {

@@ -1,7 +1,14 @@
+import OrderedCollections
+
 /// Java's properties format, in which Kafka's configuration files are written.
 enum PropertiesFile {
+    /// Reads a file for which the order of its lines does not matter.
+    static func dictionary(path: String) throws(CommandFailure) -> [String: String] {
+        Dictionary(try read(path: path).map { ($0.key, $0.value) }) { _, newer in newer }
+    }
+
     /// Reads a file.
-    static func read(path: String) throws(CommandFailure) -> [String: String] {
+    static func read(path: String) throws(CommandFailure) -> OrderedDictionary<String, String> {
         let text = try TextFile.contents(path: path)
         guard let properties = parse(text) else {
             throw CommandFailure("\(path): a \\u escape is not followed by four hexadecimal digits")
@@ -11,8 +18,8 @@ enum PropertiesFile {
 
     /// Parses `key=value`, `key: value` and `key value` lines with comments, continuations and escapes; of a key that
     /// comes twice the last value stays. nil for a broken `\u` escape.
-    static func parse(_ text: String) -> [String: String]? {
-        var properties: [String: String] = [:]
+    static func parse(_ text: String) -> OrderedDictionary<String, String>? {
+        var properties: OrderedDictionary<String, String> = [:]
         for line in logicalLines(text) {
             var rest = line[...]
             guard let key = scan(&rest, upTo: { $0 == "=" || $0 == ":" || isBlank($0) }) else { return nil }

@@ -1,0 +1,165 @@
+import Foundation
+import Testing
+
+/// The tools as processes against a broker process; what they wrote is read with kcat, and the other way round.
+@Suite struct ToolsTests {
+    /// A broker on a free port that ends with the test.
+    private final class BrokerProcess {
+        let process = Process()
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sluice-cli-\(UUID().uuidString.prefix(8))")
+        private(set) var server = ""
+
+        init() throws {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let ready = folder.appending(path: "ready.json")
+            process.executableURL = Tool.sluice
+            process.arguments = [
+                "broker", "--port", "0", "--data-dir", folder.appending(path: "data").path, "--ready-file", ready.path,
+                "--log-level", "error",
+            ]
+            process.standardOutput = FileHandle.nullDevice
+            try process.run()
+            let deadline = Date().addingTimeInterval(30)
+            while server.isEmpty, process.isRunning, Date() < deadline {
+                let json = (try? Data(contentsOf: ready)).flatMap { try? JSONSerialization.jsonObject(with: $0) }
+                server = (json as? [String: Any])?["bootstrapServers"] as? String ?? ""
+                usleep(2_000)
+            }
+            try #require(!server.isEmpty, "the broker did not start")
+        }
+
+        deinit {
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            process.waitUntilExit()
+            try? FileManager.default.removeItem(at: folder)
+        }
+
+        func sluice(_ line: String, input: String = "") throws -> Tool.Result {
+            let arguments = line.split(separator: " ").map(String.init) + ["--bootstrap-server", server]
+            return try Tool.run(Tool.sluice, arguments, input: input)
+        }
+    }
+
+    @Test func whatTheTutorialTypes() throws {
+        let broker = try BrokerProcess()
+        let created = try broker.sluice("topics --create --topic quickstart-events --partitions 1")
+        #expect(created == Tool.Result(status: 0, output: "Created topic quickstart-events.\n", errors: ""))
+        #expect(try broker.sluice("topics --create --topic quickstart-events --if-not-exists").status == 0)
+        let again = try broker.sluice("topics --create --topic quickstart-events")
+        #expect(again.status == 1)
+        #expect(again.errors.contains("quickstart-events"))
+        #expect(try broker.sluice("topics --list").output == "quickstart-events\n")
+
+        let described = try broker.sluice("topics --describe --topic quickstart-events").output
+        #expect(described.contains("PartitionCount: 1\tReplicationFactor: 1\tConfigs: "))
+        #expect(described.contains("\tTopic: quickstart-events\tPartition: 0\tLeader: 1\tReplicas: 1\tIsr: 1"))
+
+        #expect(try broker.sluice("console-producer --topic quickstart-events", input: "one\ntwo\nthree").status == 0)
+        let read = try broker.sluice("console-consumer --topic quickstart-events --from-begining --max-messages 3")
+        #expect(read.output == "one\ntwo\nthree\n")
+        #expect(read.errors == "Processed a total of 3 messages\n")
+    }
+
+    @Test func groupsGoOnWhereTheyWere() throws {
+        let broker = try BrokerProcess()
+        _ = try broker.sluice("console-producer --topic t", input: "1\n2\n3\n4\n5\n")
+        let consume = "console-consumer --topic t --group readers --from-beginning --max-messages"
+        // Ends in the middle of a batch: what was not printed must not be committed.
+        #expect(try broker.sluice("\(consume) 2").output == "1\n2\n")
+        let rows = try broker.sluice("consumer-groups --describe --group readers").output.split(separator: "\n")
+        #expect(rows.last?.split(separator: " ").prefix(6) == ["readers", "t", "0", "2", "5", "3"])
+        #expect(try broker.sluice("\(consume) 3").output == "3\n4\n5\n")
+
+        let reset = "consumer-groups --reset-offsets --group readers --topic t --shift-by -2"
+        #expect(try broker.sluice(reset).status == 0)
+        #expect(try broker.sluice("\(consume) 1 --timeout-ms 500").output == "")
+        #expect(try broker.sluice("\(reset) --execute").status == 0)
+        #expect(try broker.sluice("\(consume) 2").output == "4\n5\n")
+        #expect(try broker.sluice("consumer-groups --delete --group readers").status == 0)
+        #expect(try broker.sluice("consumer-groups --describe --group readers").status == 1)
+    }
+
+    @Test func strangersReadAndWriteTheSame() throws {
+        guard let kcat = Tool.find("kcat") else { return }
+        let broker = try BrokerProcess()
+        let properties = "--property parse.key=true --property key.separator=: --property parse.headers=true"
+        _ = try broker.sluice("console-producer --topic t \(properties)", input: "h:1\tk:v\n")
+        let common = ["-b", broker.server, "-t", "t", "-p", "0"]
+        let format = ["-C", "-o", "beginning", "-e", "-q", "-f", "%h|%k|%s|%p|%o"]
+        #expect(try Tool.run(kcat, common + format).output == "h=1|k|v|0|0")
+
+        _ = try Tool.run(kcat, common + ["-P", "-K", ":", "-H", "a=b", "-z", "snappy"], input: "key:from kcat")
+        let printed = "--property print.key=true --property print.headers=true --property print.offset=true"
+        let read = try broker.sluice("console-consumer --topic t --partition 0 --offset 1 --max-messages 1 \(printed)")
+        #expect(read.output == "Offset:1\ta:b\tkey\tfrom kcat\n")
+    }
+
+    @Test func exitCodesAndOneLineOfWhy() throws {
+        let nobody = try Tool.run(Tool.sluice, ["topics", "--list", "--bootstrap-server", "127.0.0.1:1"])
+        #expect(nobody.status == 1)
+        #expect(nobody.errors.contains("127.0.0.1:1"))
+        #expect(nobody.errors.split(separator: "\n").count == 1)
+        let wrong = try Tool.run(Tool.sluice, ["topics", "--lst"])
+        #expect(wrong.status == 2)
+        #expect(wrong.errors.hasPrefix("sluice: "))
+        #expect(wrong.errors.contains("sluice help topics"))
+        #expect(try Tool.run(Tool.sluice, ["--version"]).output.hasPrefix("sluice 0."))
+        #expect(try Tool.run(Tool.sluice, ["help", "console-consumer"]).status == 0)
+    }
+}
+
+/// Programs, run to their end.
+private enum Tool {
+    struct Result: Equatable {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    /// The program of this build, beside the test bundle.
+    static var sluice: URL {
+        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
+        var folder = URL(filePath: bundle).deletingLastPathComponent()
+        while folder.path != "/" {
+            let program = folder.appending(path: "sluice")
+            var isFolder: ObjCBool = false
+            let isThere = FileManager.default.fileExists(atPath: program.path, isDirectory: &isFolder)
+            if isThere, !isFolder.boolValue { return program }
+            folder.deleteLastPathComponent()
+        }
+        return SourceRoot.url.appending(path: ".build/debug/sluice")
+    }
+
+    static func find(_ name: String) -> URL? {
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+            .map { URL(filePath: String($0)).appending(path: name) }
+            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    }
+
+    /// Output goes through files: a pipe would hold up a program that prints more than fits.
+    static func run(_ program: URL, _ arguments: [String], input: String = "") throws -> Result {
+        let base = FileManager.default.temporaryDirectory.appending(path: "sluice-tool-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: base, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: base) }
+        for (name, text) in [("in", input), ("out", ""), ("err", "")] {
+            try Data(text.utf8).write(to: base.appending(path: name))
+        }
+        let process = Process()
+        process.executableURL = program
+        process.arguments = arguments
+        process.standardInput = try FileHandle(forReadingFrom: base.appending(path: "in"))
+        process.standardOutput = try FileHandle(forWritingTo: base.appending(path: "out"))
+        process.standardError = try FileHandle(forWritingTo: base.appending(path: "err"))
+        try process.run()
+        process.waitUntilExit()
+        func text(_ name: String) throws -> String {
+            try String(contentsOf: base.appending(path: name), encoding: .utf8)
+        }
+        return Result(status: process.terminationStatus, output: try text("out"), errors: try text("err"))
+    }
+}
+
+private enum SourceRoot {
+    static let url = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+}
