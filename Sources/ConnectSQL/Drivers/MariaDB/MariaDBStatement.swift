@@ -1,0 +1,38 @@
+import CMariaDB
+
+/// A prepared statement.
+final class MariaDBStatement {
+    let connection: MariaDBConnection
+    private(set) var handle: UnsafeMutablePointer<MYSQL_STMT>?
+
+    init(_ connection: MariaDBConnection, _ sql: String) throws(SQLError) {
+        self.connection = connection
+        handle = mysql_stmt_init(try connection.open())
+        guard handle != nil else { throw connection.failure() }
+        guard mysql_stmt_prepare(handle, sql, UInt(sql.utf8.count)) == 0 else {
+            let error = failure()
+            close()
+            throw error
+        }
+    }
+
+    deinit {
+        close()
+    }
+
+    func execute() throws(SQLError) {
+        _ = try connection.open()
+        guard mysql_stmt_execute(handle) == 0 else { throw failure() }
+    }
+
+    /// The error of the last call.
+    func failure() -> SQLError {
+        MariaDBError.make(
+            code: mysql_stmt_errno(handle), state: mysql_stmt_sqlstate(handle), message: mysql_stmt_error(handle))
+    }
+
+    func close() {
+        mysql_stmt_close(handle)
+        handle = nil
+    }
+}
