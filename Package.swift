@@ -111,6 +111,10 @@ let package = Package(
             name: "KafkaBrokerTests",
             dependencies: ["KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", nioCore, nioPosix, logging],
             swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ConnectSQLTests",
+            dependencies: ["ConnectSQL", "ConnectAPI", "KafkaTesting", nioCore, logging, collections],
+            swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests",

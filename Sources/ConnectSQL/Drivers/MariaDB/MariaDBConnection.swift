@@ -48,7 +48,7 @@ final class MariaDBConnection: SQLConnection {
         self.handle = handle
         Self.set(options, on: handle)
         let connected = mysql_real_connect(
-            handle, options.socket == nil ? options.host : nil, options.user, options.password?.value,
+            handle, options.socket == nil ? options.host : nil, options.user, options.password?.revealed,
             options.database, options.port, options.socket, 0)
         guard connected != nil else {
             let error = failure()

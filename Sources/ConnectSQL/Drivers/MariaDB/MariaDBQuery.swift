@@ -138,7 +138,8 @@ final class MariaDBQuery: SQLQuery {
                 "column \(column.label) holds a number above 9223372036854775807, which an int64 cannot carry; "
                     + "read it through a view that casts it to DECIMAL(20,0)")
         default:
-            return SQLError(.data, sqlState: "22018", "column \(column.label) holds a value that does not fit \(decoder)")
+            return SQLError(
+                .data, sqlState: "22018", "column \(column.label) holds a value that does not fit \(decoder)")
         }
     }
 }

@@ -140,9 +140,11 @@ private final class Scratch {
         for (index, row) in range.enumerated() { nulls[index] = CChar(column.nulls[row]) }
         switch column.kind {
         case .integer:
-            column.integers.withUnsafeBytes { values.copyMemory(from: $0.baseAddress! + range.lowerBound * 8, byteCount: count * 8) }
+            let target = values.assumingMemoryBound(to: Int64.self)
+            for (index, row) in range.enumerated() { target[index] = column.integers[row] }
         case .real:
-            column.reals.withUnsafeBytes { values.copyMemory(from: $0.baseAddress! + range.lowerBound * 8, byteCount: count * 8) }
+            let target = values.assumingMemoryBound(to: Double.self)
+            for (index, row) in range.enumerated() { target[index] = column.reals[row] }
         case .text, .bytes:
             let start = column.range(range.lowerBound).lowerBound
             let end = column.range(range.upperBound - 1).upperBound

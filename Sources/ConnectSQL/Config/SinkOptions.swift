@@ -1,0 +1,89 @@
+import ConnectAPI
+
+/// The sink's configuration, typed.
+struct SinkOptions: Sendable {
+    /// `pk.mode`.
+    enum KeyMode: String, Sendable {
+        case none, kafka
+        case recordKey = "record_key"
+        case recordValue = "record_value"
+    }
+
+    let database: Database
+    /// The parts of `table.name.format`, in which `${topic}` is still to be replaced.
+    let tableFormat: [String]
+    let tableTypes: [String]
+    let keyMode: KeyMode
+    let keyFields: [String]
+    let fields: Set<String>
+    let batchSize: Int
+    let createsTables: Bool
+    let evolvesTables: Bool
+    let replacesNullWithDefault: Bool
+    let stringColumn: String
+    let maxRetries: Int
+    let retryBackoff: Duration
+    /// Whether error texts must not hold values.
+    let trimsErrors: Bool
+
+    init(_ config: [String: String]) throws(ConnectError) {
+        try self.init(SQLSinkConnector.configDefinition.parse(config))
+    }
+
+    init(_ config: ParsedConfig) throws(ConnectError) {
+        let problems = Self.notBuilt(config)
+        guard problems.isEmpty else {
+            throw .config(problems.map(\.message).joined(separator: "\n"))
+        }
+        database = try Database(config, for: .sink)
+        let format = config.string("table.name.format")
+        guard let parts = IdentifierText.split(format), database.dialect.table(parts: parts) != nil else {
+            throw .config("table.name.format=\(format) is no table's name for \(database.dialect.name)")
+        }
+        tableFormat = parts
+        tableTypes = config.list("table.types").map { $0.uppercased() }
+        keyMode = KeyMode(rawValue: config.string("pk.mode").lowercased()) ?? .none
+        keyFields = config.list("pk.fields")
+        fields = Set(config.list("fields.whitelist"))
+        batchSize = max(config.int("batch.size"), 1)
+        createsTables = config.bool("auto.create")
+        evolvesTables = config.bool("auto.evolve")
+        replacesNullWithDefault = config.bool("replace.null.with.default")
+        stringColumn = config.string("string.output.value.column.name")
+        maxRetries = config.int("max.retries")
+        retryBackoff = .milliseconds(config.int("retry.backoff.ms"))
+        trimsErrors = config.bool("trim.sensitive.log")
+        if keyMode == .kafka, !keyFields.isEmpty, keyFields.count != 3 {
+            throw .config("pk.mode=kafka needs no pk.fields or three (topic, partition, offset): \(keyFields)")
+        }
+    }
+
+    /// Options with values that this version does not carry out.
+    static func notBuilt(_ config: ParsedConfig) -> [(name: String, message: String)] {
+        var problems: [(String, String)] = []
+        func refuse(_ name: String, _ isRefused: (String) -> Bool) {
+            guard let value = config.values[name]?.text, isRefused(value) else { return }
+            problems.append((name, SQLOptions.notBuilt(name, value)))
+        }
+        refuse("insert.mode") { ["upsert", "update"].contains($0.lowercased()) }
+        refuse("delete.enabled") { $0 == "true" }
+        refuse("timestamp.fields.list") { !$0.isEmpty }
+        refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
+        return problems
+    }
+
+    /// The table of a topic. A dot in the topic's name is part of the table's name: only dots of the format separate.
+    func table(for topic: String) -> TableID? {
+        database.dialect.table(parts: tableFormat.map { Self.replaceTopic(in: $0, with: topic) })
+    }
+
+    private static func replaceTopic(in part: String, with topic: String) -> String {
+        var result = ""
+        var rest = Substring(part)
+        while let found = rest.range(ofText: "${topic}") {
+            result += rest[..<found] + topic
+            rest = rest[rest.index(found, offsetBy: "${topic}".count)...]
+        }
+        return result + rest
+    }
+}

@@ -1,0 +1,107 @@
+import ConnectAPI
+
+/// What SQL text a database wants. A dialect holds no connection and no state.
+protocol SQLDialect: Sendable {
+    /// The name that `dialect.name` gives.
+    var name: String { get }
+    /// How names are written.
+    var quoting: IdentifierQuoting { get }
+
+    // MARK: metadata
+
+    /// The tables that a source may read, in a stable order. `types` are JDBC's, such as `TABLE` and `VIEW`.
+    func tables(
+        on connection: any SQLConnection, catalog: String?, types: [String]
+    ) throws(SQLError) -> [TableID]
+    /// A table's columns; nil if there is no such table.
+    func definition(of table: TableID, on connection: any SQLConnection) throws(SQLError) -> TableDefinition?
+    /// The table that parts of a configured name mean: one part, or database and table.
+    func table(parts: [String]) -> TableID?
+
+    // MARK: sink
+
+    /// The type of a column for values of a schema; nil if the database has none.
+    func columnType(_ column: SinkColumn) -> String?
+    /// A default value as it stands in DDL.
+    func literal(_ value: ConnectValue, of schema: Schema) -> String?
+    /// How values of a schema are handed to the driver; nil if they cannot be.
+    func encoder(for schema: Schema) -> ParameterEncoder?
+    /// The statements that add columns.
+    func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String]
+}
+
+/// A column that a sink writes.
+struct SinkColumn: Sendable, Hashable {
+    var name: String
+    var schema: Schema
+    var isKey: Bool
+}
+
+extension SQLDialect {
+    /// All rows of a table.
+    func select(_ table: TableID) -> String {
+        "SELECT * FROM \(quoting.quoted(table))"
+    }
+
+    /// Rows past a value of a growing column, in its order.
+    func select(_ table: TableID, incrementing column: String) -> String {
+        let id = "\(quoting.quoted(table)).\(quoting.quoted(column))"
+        return "\(select(table)) WHERE \(id) > ? ORDER BY \(id) ASC"
+    }
+
+    func insert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
+        let names = columns.map { quoting.quoted($0.name) }.joined(separator: ",")
+        let marks = Array(repeating: "?", count: columns.count).joined(separator: ",")
+        return SQLWriteText(
+            head: "INSERT INTO \(quoting.quoted(table))(\(names)) VALUES", row: "(\(marks))",
+            parameterCount: columns.count)
+    }
+
+    func create(_ table: TableID, columns: [SinkColumn]) throws(ConnectError) -> String {
+        var lines: [String] = []
+        for column in columns { lines.append(try definition(of: column, in: table)) }
+        let keys = columns.filter(\.isKey).map { quoting.quoted($0.name) }
+        if !keys.isEmpty { lines.append("PRIMARY KEY(\(keys.joined(separator: ",")))") }
+        return "CREATE TABLE \(quoting.quoted(table)) (\n\(lines.joined(separator: ",\n")))"
+    }
+
+    /// `name type DEFAULT x`, `… NULL` or `… NOT NULL`.
+    func definition(of column: SinkColumn, in table: TableID) throws(ConnectError) -> String {
+        guard let type = columnType(column) else {
+            throw .data(
+                "Field \(column.name) for table \(table.qualifiedName) is of type \(column.schema.type.rawValue)"
+                    + "\(column.schema.name.map { " (\($0))" } ?? ""), which has no column type in SQL; flatten or drop "
+                    + "it with a transformation or fields.whitelist")
+        }
+        var text = "\(quoting.quoted(column.name)) \(type)"
+        if let value = column.schema.defaultValue, !value.isNull, let literal = literal(value, of: column.schema) {
+            text += " DEFAULT \(literal)"
+        } else if column.schema.isOptional, !column.isKey {
+            text += " NULL"
+        } else {
+            text += " NOT NULL"
+        }
+        return text
+    }
+
+    /// Numbers, booleans and bytes, which every database writes alike.
+    func plainLiteral(_ value: ConnectValue, of schema: Schema) -> String? {
+        switch value {
+        case .int8, .int16, .int32, .int64: return value.integer.map { String($0) }
+        case .float32(let value): return value.isFinite ? "\(value)" : nil
+        case .float64(let value): return value.isFinite ? "\(value)" : nil
+        case .boolean(let value): return value ? "1" : "0"
+        case .bytes(let bytes):
+            if case .decimal(let scale)? = schema.logicalType {
+                var text: [UInt8] = []
+                DecimalText.append(bytes, scale: scale, to: &text)
+                return String(decoding: text, as: UTF8.self)
+            }
+            let digits = Array("0123456789abcdef".utf8)
+            var hex: [UInt8] = []
+            for byte in bytes { hex += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+            return "x'\(String(decoding: hex, as: UTF8.self))'"
+        default: return nil
+        }
+    }
+}

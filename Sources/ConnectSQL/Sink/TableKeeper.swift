@@ -1,0 +1,121 @@
+import ConnectAPI
+import Logging
+
+/// Knows the tables that a sink writes, makes missing ones, and adds missing columns.
+final class TableKeeper {
+    private let options: SinkOptions
+    private let logger: Logger
+    private var definitions: [TableID: TableDefinition] = [:]
+
+    init(_ options: SinkOptions, _ logger: Logger) {
+        self.options = options
+        self.logger = logger
+    }
+
+    /// Forgets what is known, because the database says it is not true.
+    func forget() {
+        definitions = [:]
+    }
+
+    /// Sees to it that the table has the columns. Runs inside of a transaction, which DDL ends and begins anew.
+    /// - Throws: ``SQLError``, or a data error if the table does not fit and may not be changed.
+    func prepare(_ table: TableID, columns: [SinkColumn], _ connection: any SQLConnection) throws {
+        let known = definitions[table]
+        var current = known
+        if current == nil { current = try read(table, connection) }
+        if current == nil { current = try create(table, columns: columns, connection) }
+        guard var definition = current else {
+            throw SQLError(.tableMissing, sqlState: "42S02", "Table \(table.qualifiedName) does not exist")
+        }
+        var missing = Self.missing(columns, in: definition)
+        if !missing.isEmpty, known != nil, let fresh = try read(table, connection) {
+            // Someone may have added them by hand.
+            definition = fresh
+            missing = Self.missing(columns, in: definition)
+        }
+        var triesLeft = max(options.maxRetries, 0)
+        while !missing.isEmpty {
+            try checkEvolution(definition, missing)
+            do throws(SQLError) {
+                let statements = try alterStatements(table, missing)
+                try changeDefinition(connection, statements)
+            } catch {
+                // Another task may have added them at the same time.
+                guard triesLeft > 0, !error.isRetriable else { throw error }
+                triesLeft -= 1
+                guard let fresh = try read(table, connection) else { throw error }
+                let remaining = Self.missing(columns, in: fresh)
+                if remaining == missing { throw error }
+            }
+            guard let fresh = try read(table, connection) else { return }
+            definition = fresh
+            missing = Self.missing(columns, in: definition)
+        }
+        definitions[table] = definition
+    }
+
+    private func alterStatements(_ table: TableID, _ missing: [SinkColumn]) throws(SQLError) -> [String] {
+        do throws(ConnectError) {
+            return try options.database.dialect.alter(table, adding: missing)
+        } catch {
+            throw SQLError(.data, sqlState: "42000", error.message)
+        }
+    }
+
+    private func read(_ table: TableID, _ connection: any SQLConnection) throws(SQLError) -> TableDefinition? {
+        let definition = try options.database.dialect.definition(of: table, on: connection)
+        definitions[table] = definition
+        return definition
+    }
+
+    private func create(
+        _ table: TableID, columns: [SinkColumn], _ connection: any SQLConnection
+    ) throws -> TableDefinition? {
+        guard options.createsTables else {
+            throw ConnectError.data(
+                "Table \(table.qualifiedName) does not exist in \(options.database.description), and auto.create=false")
+        }
+        let statement = try options.database.dialect.create(table, columns: columns)
+        logger.info("Creating a table", metadata: ["table": "\(table.qualifiedName)", "sql": "\(statement)"])
+        do throws(SQLError) {
+            try changeDefinition(connection, [statement])
+        } catch {
+            // Another task may have made it at the same time.
+            if let definition = try read(table, connection) { return definition }
+            throw error
+        }
+        return try read(table, connection)
+    }
+
+    private func changeDefinition(_ connection: any SQLConnection, _ statements: [String]) throws(SQLError) {
+        try connection.commit()
+        do throws(SQLError) {
+            for statement in statements { try connection.execute(statement) }
+        } catch {
+            try connection.begin()
+            throw error
+        }
+        try connection.begin()
+    }
+
+    private func checkEvolution(_ definition: TableDefinition, _ missing: [SinkColumn]) throws(ConnectError) {
+        let name = definition.id.qualifiedName
+        let names = missing.map(\.name).joined(separator: ", ")
+        guard definition.kind == .table else {
+            throw .data("\(name) is a \(definition.kind.rawValue), to which the columns \(names) cannot be added")
+        }
+        if let required = missing.first(where: { !$0.schema.isOptional && $0.schema.defaultValue == nil }) {
+            throw .data(
+                "Table \(name) has no column \(required.name), and it cannot be added because the field is required and "
+                    + "has no default")
+        }
+        guard options.evolvesTables else {
+            throw .data("Table \(name) has no columns \(names), and auto.evolve=false")
+        }
+        logger.info("Adding columns", metadata: ["table": "\(name)", "columns": "\(names)"])
+    }
+
+    private static func missing(_ columns: [SinkColumn], in definition: TableDefinition) -> [SinkColumn] {
+        columns.filter { definition.column($0.name) == nil }
+    }
+}

@@ -1,0 +1,92 @@
+public import ConnectAPI
+import Logging
+public import OrderedCollections
+import Synchronization
+
+/// Reads tables of a database into topics; takes the configuration of Confluent's JDBC source connector.
+public final class SQLSourceConnector: SourceConnector {
+    /// The Java connector's class name.
+    public static let className = "io.confluent.connect.jdbc.JdbcSourceConnector"
+    /// Other names of it.
+    public static let aliases = [
+        "JdbcSourceConnector", "JdbcSource", "org.apache.kafka.connect.jdbc.JdbcSourceConnector",
+    ]
+    /// The Java connector's version whose behaviour this is.
+    public static let version = "10.9.7"
+    /// The Java task's class name.
+    public static let taskClassName = "io.confluent.connect.jdbc.source.JdbcSourceTask"
+
+    private struct State {
+        var config: [String: String] = [:]
+        var monitor: TableMonitor?
+    }
+
+    private let state = Mutex(State())
+
+    /// Makes a connector that is not started.
+    public init() {}
+
+    /// Checks each option, what options say together, and that the database can be reached.
+    public func validate(_ config: [String: String]) async -> [ConfigValue] {
+        await SourceValidation.validate(config)
+    }
+
+    /// Checks the configuration and begins to watch the list of tables.
+    public func start(_ config: [String: String], context: any ConnectorContext) async throws {
+        let options = try SourceOptions(config)
+        if !options.database.unknownParameters.isEmpty {
+            context.logger.warning(
+                "Parameters of connection.url that this driver does not have are left alone",
+                metadata: ["parameters": "\(options.database.unknownParameters.joined(separator: ","))"])
+        }
+        let monitor = TableMonitor(options, context)
+        state.withLock { $0 = State(config: config, monitor: monitor) }
+        monitor.start()
+    }
+
+    /// Plans at most `maxTasks` tasks: each reads a range of the tables; a table belongs to one task.
+    public func taskConfigs(maxTasks: Int) async throws -> [OrderedDictionary<String, String>] {
+        let (config, monitor) = state.withLock { ($0.config, $0.monitor) }
+        guard let monitor else { return [] }
+        let tables = await monitor.tables()
+        var names: Set<String> = []
+        for table in tables ?? [] where !names.insert(table.name).inserted {
+            throw ConnectError.config(
+                "Two databases have a table named \(table.name), whose records would share one topic; narrow the "
+                    + "choice with catalog.pattern or table.whitelist")
+        }
+        var base: OrderedDictionary<String, String> = [:]
+        for (name, value) in config.sorted(by: { $0.key < $1.key }) { base[name] = value }
+        return Self.groups(tables ?? [], atMost: maxTasks).map { group in
+            var task = base
+            task["tables"] = group.map { IdentifierQuoting().quoted($0) }.joined(separator: ",")
+            task["tables.fetched"] = tables == nil ? "false" : "true"
+            return task
+        }
+    }
+
+    /// Makes a task that is not started.
+    public func makeTask() -> any SourceTask {
+        SQLSourceTask()
+    }
+
+    /// Stops watching the database.
+    public func stop() async {
+        let monitor = state.withLock { $0.monitor }
+        monitor?.stop()
+    }
+
+    /// Contiguous ranges whose sizes differ by at most one, the larger ones first (Kafka's
+    /// `ConnectorUtils.groupPartitions`). No tables make one empty group: its task says so.
+    static func groups(_ tables: [TableID], atMost count: Int) -> [[TableID]] {
+        guard !tables.isEmpty else { return [[]] }
+        let count = max(min(tables.count, count), 1)
+        let (size, larger) = tables.count.quotientAndRemainder(dividingBy: count)
+        var start = 0
+        return (0..<count).map { index in
+            let end = start + size + (index < larger ? 1 : 0)
+            defer { start = end }
+            return Array(tables[start..<end])
+        }
+    }
+}

@@ -1,0 +1,204 @@
+import ConnectAPI
+import Logging
+
+/// Reads the tables of one task, one after the other, over one connection.
+///
+/// A round reads every table to its end. When the user has not chosen `poll.interval.ms`, rounds follow each other as
+/// fast as probing stays cheap: never faster than `poll.interval.min.ms`, and never so fast that probing takes more
+/// than a fiftieth of the time.
+final class SQLSourceTask: SourceTask {
+    private static let probeShare = 50
+    /// How long a poll waits at most before it returns empty-handed, so that the runtime sees a live task.
+    private static let longestWait: Duration = .seconds(1)
+    private static let firstBackoff: Duration = .milliseconds(100)
+
+    private var options: SourceOptions?
+    private var logger = Logger(label: "sql-source")
+    private var readers: [TableReader] = []
+    private var connection: (any SQLConnection)?
+    /// Tables that the running round has still to read.
+    private var pending: [Int] = []
+    private var nextRound = ContinuousClock.now
+    private var roundStart = ContinuousClock.now
+    private var roundHadRows = false
+    /// The database's change counter when the last round began.
+    private var changes: Int64?
+    private var failures = 0
+
+    init() {}
+
+    // MARK: life
+
+    func start(_ config: [String: String], context: any SourceTaskContext) async throws {
+        logger = context.logger
+        let options = try SourceOptions(config)
+        self.options = options
+        guard config["tables.fetched"] != "false" else { return }
+        let tables = try Self.tables(config["tables"] ?? "", options.database.dialect)
+        guard !tables.isEmpty else {
+            throw ConnectError.config(
+                "No table of \(options.database.description) matches table.whitelist, table.blacklist and table.types. "
+                    + "The task starts by itself once there is one")
+        }
+        let partitions = tables.flatMap { [SourceOffset.partition($0), SourceOffset.oldPartition($0)] }
+        let stored = options.mode == .bulk ? [:] : try await context.offsets(for: partitions)
+        readers = tables.map { table in
+            let offset = stored[SourceOffset.partition(table)] ?? stored[SourceOffset.oldPartition(table)]
+            return TableReader(table, options, position: SourceOffset.incrementing(of: offset))
+        }
+    }
+
+    func stop() async {
+        disconnect()
+    }
+
+    private func disconnect() {
+        // First the connection: statements closed before it would read an open result to its end.
+        connection?.close()
+        for reader in readers { reader.disconnect() }
+        connection = nil
+        pending = []
+    }
+
+    // MARK: polling
+
+    func poll() async throws -> [SourceBatch] {
+        guard let options, !readers.isEmpty else {
+            try await Task.sleep(for: Self.longestWait)
+            return []
+        }
+        while true {
+            if pending.isEmpty {
+                let now = ContinuousClock.now
+                if now < nextRound {
+                    try await Task.sleep(for: min(nextRound - now, Self.longestWait))
+                    if ContinuousClock.now < nextRound { return [] }
+                }
+            }
+            do {
+                if let batch = try step(options) { return [batch] }
+                failures = 0
+            } catch let error as SQLError {
+                try recover(from: error, options)
+                return []
+            }
+        }
+    }
+
+    /// Reads one batch of one table, or ends a round.
+    private func step(_ options: SourceOptions) throws -> SourceBatch? {
+        let connection = try self.connection ?? options.database.connect()
+        self.connection = connection
+        if pending.isEmpty, try !beginRound(connection, options) { return nil }
+        guard let index = pending.first else { return nil }
+        let reader = readers[index]
+        do {
+            if !reader.isReading { try reader.open(connection) }
+            let rows = try reader.read()
+            if !rows.hasMore { pending.removeFirst() }
+            if pending.isEmpty { endRound(options) }
+            guard !rows.records.isEmpty else { return nil }
+            roundHadRows = true
+            return batch(rows, of: reader, options)
+        } catch let error as SQLError where error.kind == .tableMissing {
+            if !reader.isMissing {
+                logger.warning(
+                    "A table does not exist; it is read once it does",
+                    metadata: ["table": "\(reader.table.qualifiedName)"])
+            }
+            reader.disconnect()
+            reader.isMissing = true
+            pending.removeFirst()
+            if pending.isEmpty { endRound(options) }
+            return nil
+        }
+    }
+
+    private func batch(_ rows: TableReader.Rows, of reader: TableReader, _ options: SourceOptions) -> SourceBatch {
+        guard options.mode != .bulk else {
+            return SourceBatch(
+                records: rows.records, sourcePartition: SourceOffset.bulkPartition(reader.table), clearsOffset: true)
+        }
+        return SourceBatch(
+            records: rows.records, sourcePartition: SourceOffset.partition(reader.table),
+            sourceOffset: rows.incrementing.map { SourceOffset.incrementing($0) })
+    }
+
+    // MARK: rounds
+
+    /// - Returns: false if the database says that nothing has changed.
+    private func beginRound(_ connection: any SQLConnection, _ options: SourceOptions) throws(SQLError) -> Bool {
+        roundStart = .now
+        roundHadRows = false
+        if options.mode != .bulk, let counter = try connection.changeCounter() {
+            if counter == changes {
+                endRound(options)
+                return false
+            }
+            changes = counter
+        }
+        pending = Array(readers.indices)
+        return true
+    }
+
+    private func endRound(_ options: SourceOptions) {
+        let now = ContinuousClock.now
+        guard let shortest = options.probeInterval, options.mode != .bulk else {
+            nextRound = now + options.pollInterval
+            return
+        }
+        let cost = roundHadRows ? .zero : (now - roundStart) * Self.probeShare
+        nextRound = now + min(max(shortest, cost), options.pollInterval)
+    }
+
+    // MARK: errors
+
+    /// Puts the next try off, or gives up. Rows handed on before stay handed on; a reader goes on after them.
+    private func recover(from error: SQLError, _ options: SourceOptions) throws {
+        let table = pending.first.map { readers[$0].table.qualifiedName }
+        let place = table.map { "reading table \($0) of" } ?? "connecting to"
+        let text = "Error while \(place) \(options.database.description): \(error)"
+        guard error.isRetriable else { throw ConnectError.fatal(text, cause: nil) }
+        failures += 1
+        if options.retryAttempts > 0, failures >= options.retryAttempts {
+            throw ConnectError.fatal("\(text). Tried \(failures) times (query.retry.attempts)")
+        }
+        disconnect()
+        changes = nil
+        let factor = 1 << min(failures - 1, 16)
+        let delay = min(Self.firstBackoff * factor, max(options.database.backoff, Self.firstBackoff))
+        nextRound = .now + delay
+        logger.warning(
+            "The database could not be read; it is tried again",
+            metadata: ["error": "\(text)", "attempt": "\(failures)", "delay": "\(delay)"])
+    }
+
+    private static func tables(_ list: String, _ dialect: any SQLDialect) throws(ConnectError) -> [TableID] {
+        var tables: [TableID] = []
+        for name in split(list) {
+            guard let parts = IdentifierText.split(name), let table = dialect.table(parts: parts) else {
+                throw .config("tables holds a name that is no table's: \(name)")
+            }
+            tables.append(table)
+        }
+        return tables
+    }
+
+    /// Splits at commas outside of backticks.
+    private static func split(_ list: String) -> [String] {
+        var names: [String] = []
+        var current = ""
+        var isQuoted = false
+        for character in list {
+            if character == "`" { isQuoted.toggle() }
+            if character == ",", !isQuoted {
+                names.append(current)
+                current = ""
+            } else {
+                current.append(character)
+            }
+        }
+        names.append(current)
+        return names.filter { !$0.isEmpty }
+    }
+}

@@ -1,0 +1,79 @@
+import ConnectAPI
+import Foundation
+import Testing
+
+@testable import ConnectSQL
+
+@Suite struct ValueFormTests {
+    private func unscaled(_ text: String, _ scale: Int) -> String? {
+        Array(text.utf8).withUnsafeBytes { DecimalText.unscaled($0, scale: scale) }.map {
+            Data($0).base64EncodedString()
+        }
+    }
+
+    // golden/source/type-map.json
+    @Test func decimalsAsJavaWritesThem() {
+        #expect(unscaled("12345678.90", 2) == "SZYC0g==")
+        #expect(unscaled("1234567890123456789012345678.0123456789", 10) == "CUmw9vACMxPESZBOzGdFFQ==")
+        #expect(unscaled("12345678901234567890", 0) == "AKtUqYzrHwrS")
+        #expect(unscaled("123", 0) == "ew==")
+        #expect(unscaled("-1", 0) == "/w==")
+        #expect(unscaled("-128", 0) == "gA==")
+        #expect(unscaled("-12345678901234567890", 0) == "/1SrVnMU4PUu")
+        #expect(unscaled("1", 2) == "ZA==")
+        #expect(unscaled("1.5", 0) == nil)
+        #expect(unscaled("abc", 2) == nil)
+        #expect(unscaled("", 2) == nil)
+    }
+
+    @Test(arguments: [
+        ("12345678.90", 2), ("-0.01", 2), ("0", 0), ("-99999999999999999999.5", 1), ("0.000", 3), ("-1", 0),
+        ("1234567890123456789012345678.0123456789", 10), ("-18446744073709551616", 0),
+    ])
+    func decimalTextAndBack(_ text: String, _ scale: Int) throws {
+        let bytes = try #require(Array(text.utf8).withUnsafeBytes { DecimalText.unscaled($0, scale: scale) })
+        var result: [UInt8] = []
+        DecimalText.append(bytes, scale: scale, to: &result)
+        #expect(String(decoding: result, as: UTF8.self) == text)
+    }
+
+    @Test func calendarAgreesWithFoundation() throws {
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = try #require(TimeZone(identifier: "UTC"))
+        for days in stride(from: -100_000, through: 200_000, by: 373) {
+            let date = Date(timeIntervalSince1970: Double(days) * 86_400)
+            let parts = calendar.dateComponents([.year, .month, .day], from: date)
+            let own = CivilTime.date(days: days)
+            if days > -140_000 {  // Foundation switches to the Julian calendar before 1582
+                #expect(own.year == parts.year && own.month == parts.month && own.day == parts.day)
+            }
+            #expect(CivilTime.days(year: own.year, month: own.month, day: own.day) == days)
+        }
+    }
+
+    @Test(arguments: [
+        ("2024-02-29", 1_709_164_800_000), ("2024-02-29 13:14:15", 1_709_212_455_000),
+        ("2024-02-29T13:14:15.123456", 1_709_212_455_123), ("2024-02-29 13:14", 1_709_212_440_000),
+        ("2024-02-29T13:14:15.5Z", 1_709_212_455_500), ("1969-12-31 23:59:59.999", -1),
+    ])
+    func timestamps(_ text: String, _ milliseconds: Int64) {
+        #expect(CivilTime.parseTimestamp(text.utf8)?.milliseconds == milliseconds)
+    }
+
+    @Test func timestampText() {
+        var text: [UInt8] = []
+        CivilTime.appendTimestamp(milliseconds: 1_709_212_455_123, to: &text)
+        #expect(String(decoding: text, as: UTF8.self) == "2024-02-29 13:14:15.123")
+        #expect(CivilTime.parseTimestamp("2024-02-29 13:14:15+09:00".utf8)?.offset == 32_400)
+        #expect(CivilTime.parseTimestamp("2024-13-29".utf8) == nil)
+        #expect(CivilTime.parseTimestamp("soon".utf8) == nil)
+    }
+
+    @Test func zones() {
+        #expect(SQLTimeZone("UTC")?.offset == 0)
+        #expect(SQLTimeZone("+09:00")?.offset == 32_400)
+        #expect(SQLTimeZone("GMT-3")?.offset == -10_800)
+        #expect(SQLTimeZone("UTC+0530")?.offset == 19_800)
+        #expect(SQLTimeZone("Nowhere") == nil)
+    }
+}
