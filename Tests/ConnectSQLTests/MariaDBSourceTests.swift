@@ -51,7 +51,8 @@ import Testing
     // golden/source/mode-g-incr-bigtable-batch.json
     @Test func batchesAndResuming() async throws {
         let server = try makeDatabase(
-            "src_batch", Self.users + "insert into users(name) values" + (0..<8).map { "('n\($0)')" }.joined(separator: ","))
+            "src_batch",
+            Self.users + "insert into users(name) values" + (0..<8).map { "('n\($0)')" }.joined(separator: ","))
         let config = sourceConfig(server.url("src_batch"), "src_batch.users", ["batch.max.rows": "3"])
         let task = SQLSourceTask()
         try await task.start(config, context: SourceContext())
@@ -165,15 +166,18 @@ import Testing
     }
 
     @Test func connectorPlansTasksAndSeesNewTables() async throws {
-        let server = try makeDatabase("src_plan", "create table a(id int primary key); create table b(id int primary key)")
+        let server = try makeDatabase(
+            "src_plan", "create table a(id int primary key); create table b(id int primary key)")
         var config = sourceConfig(server.url("src_plan"), "", ["table.poll.interval.ms": "50"])
         config["tables"] = nil
         config["tables.fetched"] = nil
         let context = SourceContext()
         let connector = SQLSourceConnector()
         try await connector.start(config, context: context)
-        #expect(try await connector.taskConfigs(maxTasks: 5).map { $0["tables"] } == ["`src_plan`.`a`", "`src_plan`.`b`"])
-        try server.sql("create table c(id int primary key); create table `d``e`(id int primary key)", database: "src_plan")
+        #expect(
+            try await connector.taskConfigs(maxTasks: 5).map { $0["tables"] } == ["`src_plan`.`a`", "`src_plan`.`b`"])
+        try server.sql(
+            "create table c(id int primary key); create table `d``e`(id int primary key)", database: "src_plan")
         while try await connector.taskConfigs(maxTasks: 1).first?["tables"]?.contains("d``e") != true {
             try await Task.sleep(for: .milliseconds(20))
         }

@@ -67,17 +67,20 @@ final class SQLSourceTask: SourceTask {
             try await Task.sleep(for: Self.longestWait)
             return []
         }
+        let deadline = ContinuousClock.now + Self.longestWait
         while true {
             if pending.isEmpty {
                 let now = ContinuousClock.now
+                guard now < deadline else { return [] }
                 if now < nextRound {
-                    try await Task.sleep(for: min(nextRound - now, Self.longestWait))
+                    try await Task.sleep(for: min(nextRound, deadline) - now)
                     if ContinuousClock.now < nextRound { return [] }
                 }
             }
             do {
-                if let batch = try step(options) { return [batch] }
+                let batch = try step(options)
                 failures = 0
+                if let batch { return [batch] }
             } catch let error as SQLError {
                 try recover(from: error, options)
                 return []

@@ -4,7 +4,10 @@ import ConnectAPI
 /// A prepared SELECT. Rows come in the binary protocol and are not buffered by the library: what is not fetched waits
 /// in the server and the network. While a result is open the connection can do nothing else.
 final class MariaDBQuery: SQLQuery {
-    private let statement: MariaDBStatement
+    /// The library's error for a result with other columns than the statement was prepared with.
+    private static let columnsChanged = 2057
+
+    private var statement: MariaDBStatement
     private let options: DecodingOptions
     private(set) var columns: [SQLColumn] = []
     private(set) var columnsVersion = 0
@@ -19,7 +22,16 @@ final class MariaDBQuery: SQLQuery {
 
     func execute(_ parameters: [SQLParameter]) throws(SQLError) {
         reset()
-        try bindAndExecute(parameters)
+        do throws(SQLError) {
+            try bindAndExecute(parameters)
+        } catch {
+            guard error.code == Self.columnsChanged else { throw error }
+            // Columns were added or dropped. Closing reads the result away; then the statement is prepared anew.
+            statement.close()
+            statement = try MariaDBStatement(statement.connection, statement.sql)
+            buffers = nil
+            try bindAndExecute(parameters)
+        }
         isOpen = true
         try describe()
     }

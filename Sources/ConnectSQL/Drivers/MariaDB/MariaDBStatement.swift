@@ -3,10 +3,12 @@ import CMariaDB
 /// A prepared statement.
 final class MariaDBStatement {
     let connection: MariaDBConnection
+    let sql: String
     private(set) var handle: UnsafeMutablePointer<MYSQL_STMT>?
 
     init(_ connection: MariaDBConnection, _ sql: String) throws(SQLError) {
         self.connection = connection
+        self.sql = sql
         handle = mysql_stmt_init(try connection.open())
         guard handle != nil else { throw connection.failure() }
         guard mysql_stmt_prepare(handle, sql, UInt(sql.utf8.count)) == 0 else {
