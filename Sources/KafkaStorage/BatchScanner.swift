@@ -18,8 +18,7 @@ struct BatchScanner {
     private var windowStart: Int64 = 0
     private let windowSize: Int
 
-    /// Walks `range` of the file.
-    /// - Parameter windowSize: bytes read at once; small to find one batch, large to walk a segment.
+    /// Walks `range` of the file, `windowSize` bytes at once: few to find one batch, many to walk a segment.
     init(_ file: any StorageFile, _ range: Range<Int64>, windowSize: Int = 4096) {
         self.file = file
         self.windowSize = windowSize
@@ -27,8 +26,7 @@ struct BatchScanner {
         end = range.upperBound
     }
 
-    /// The next batch.
-    /// - Parameter verifyingChecksum: read the whole batch and compare its CRC.
+    /// The next batch. `verifyingChecksum` reads it whole and compares its CRC.
     mutating func next(verifyingChecksum: Bool = false) throws(StorageError) -> Step {
         guard position < end else { return .end }
         guard end - position >= Int64(RecordBatchHeader.size) else {

@@ -1,8 +1,7 @@
 /// The seam below the log: files and folders, nothing of Kafka. The disk, memory and the fault-injecting file system of
 /// `KafkaTesting` implement it.
 public protocol FileSystem: Sendable {
-    /// Opens a file for reading and writing.
-    /// - Parameter create: create it if it is absent; otherwise an absent file is `.notFound`.
+    /// Opens a file for reading and writing. If it is absent, `create` makes it; otherwise that is `.notFound`.
     func open(_ path: String, create: Bool) throws(StorageError) -> any StorageFile
 
     /// Size and modification time of a file or folder; nil if it does not exist.

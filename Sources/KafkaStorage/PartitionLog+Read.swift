@@ -8,8 +8,10 @@ extension PartitionLog {
     /// The slice holds whole batches of one segment; the first one may begin before `offset`. At the log's end the result
     /// has no slice.
     /// - Parameters:
+    ///   - offset: the first offset wanted.
     ///   - maxBytes: the slice is at most this long.
     ///   - minOneBatch: return the first batch even if it is longer than `maxBytes`, so that a consumer is never stuck.
+    /// - Returns: the slice, and the log's bounds at the time.
     /// - Throws: `.offsetOutOfRange` if `offset` is before the log's start or behind its end.
     public func read(
         from offset: Int64, maxBytes: Int, minOneBatch: Bool = true
@@ -114,8 +116,8 @@ extension PartitionLog {
         }
     }
 
-    /// Runs a lookup; if an index leads it astray, makes that segment's indexes anew and runs it again.
-    /// - Parameter lookup: is given a place for the base offset of the segment that it looks at.
+    /// Runs a lookup; if an index leads it astray, makes that segment's indexes anew and runs it again. The lookup is given
+    /// a place for the base offset of the segment that it looks at.
     private func withIndexRepair<T>(
         _ lookup: (_ suspect: inout Int64) throws(StorageError) -> T
     ) throws(StorageError) -> T {

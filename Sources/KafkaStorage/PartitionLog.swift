@@ -18,10 +18,9 @@ public final class PartitionLog: Sendable {
     private let services: LogServices
 
     /// Opens the log in `directory`, which must exist, and recovers it.
-    /// - Parameters:
-    ///   - recoveryPoint: the offset below which everything is known to be on the device.
-    ///   - logStartOffset: the first offset that `deleteRecords` has left.
-    ///   - isClean: the log was closed in order; its end is trusted.
+    ///
+    /// `recoveryPoint` is the offset below which everything is known to be on the device, `logStartOffset` the first that
+    /// `deleteRecords` has left. The end of a log that was closed in order (`isClean`) is trusted.
     init(
         name: LogName, directory: String, configuration: LogConfiguration, services: LogServices, recoveryPoint: Int64,
         logStartOffset: Int64, isClean: Bool, directoriesToSync: Set<String>
@@ -64,9 +63,11 @@ public final class PartitionLog: Sendable {
     /// A batch that its idempotent producer has sent before is not written again: the result has the offsets of then and
     /// `isDuplicate`. It too is acknowledged only when the log is flushed up to its offset.
     /// - Parameters:
+    ///   - batch: exactly one batch. It is not changed.
     ///   - leaderEpoch: stored in the batch.
     ///   - validated: the header, if the caller has checked the batch with `RecordBatches.validateForAppend`; otherwise
     ///     structure and checksum are checked here.
+    /// - Returns: the offsets that the batch has in the log.
     /// - Throws: `.messageTooLarge`, `.corruptRecord`, `.invalidRecord`, `.invalidTimestamp`, `.outOfOrderSequence`,
     ///   `.invalidProducerEpoch`: nothing was written; `.diskFull`, `.io`: nothing is left of the batch and the log goes on,
     ///   unless the write could not be undone or a flush has failed: then the log takes no more appends until it is opened
