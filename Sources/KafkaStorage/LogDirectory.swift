@@ -118,7 +118,7 @@ public final class LogDirectory: Sendable {
             }
             let services = LogServices(
                 fileSystem: fileSystem, now: options.clock, flusher: flusher,
-                persistLogStartOffsets: { [weak self] () throws(StorageError) in try self?.checkpoint() })
+                persistLogStartOffsets: { [weak self] () throws(StorageError) in try self?.writeCheckpointFiles() })
             let isClean = state.clean.remove(name) != nil
             let log = try PartitionLog(
                 name: name, directory: directory, configuration: configuration, services: services,

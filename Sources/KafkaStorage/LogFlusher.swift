@@ -40,14 +40,15 @@ public final class LogFlusher: Sendable {
     /// that part is on the device already or the flusher has been shut down.
     public func flush(_ log: PartitionLog, upTo offset: Int64, _ done: @escaping Completion) {
         if log.flushedOffset >= offset { return done(.success(())) }
-        let isAccepted = state.update { state in
-            guard !state.isShutDown else { return false }
+        let refusal = state.update { state -> StorageError? in
+            if state.isShutDown { return StorageError(.closed, "\(log.name): the flusher has been shut down") }
+            if state.thread == nil { state.thread = Self.startThread(self) }
+            if state.thread == nil { return StorageError(.io, "\(log.name): the system gives no thread to flush it") }
             state.queues[ObjectIdentifier(log), default: Queue(log: log)].waiters.append(
                 Waiter(offset: offset, done: done))
-            if state.thread == nil { state.thread = Self.startThread(self) }
-            return true
+            return nil
         }
-        if !isAccepted { done(.failure(StorageError(.closed, "\(log.name): the flusher has been shut down"))) }
+        if let refusal { done(.failure(refusal)) }
     }
 
     /// Serves what is waiting and ends the thread. Returns when it has ended.
@@ -102,8 +103,9 @@ public final class LogFlusher: Sendable {
                     return nil
                 }, argument)
         #endif
-        precondition(code == 0, "the system has no room for one more thread")
-        return thread
+        if code == 0 { return thread }
+        Unmanaged<LogFlusher>.fromOpaque(argument).release()
+        return nil
     }
 }
 

@@ -362,9 +362,11 @@ final class LogSegment {
         try fileSystem.remove(path(LogFileNames.timeIndex))
     }
 
+    /// The segment's files, the log itself first.
+    var paths: [String] { [LogFileNames.log, LogFileNames.offsetIndex, LogFileNames.timeIndex].map(path) }
+
     /// Removes the segment's files; slices handed out before stay readable.
     func delete() throws(StorageError) {
-        try fileSystem.remove(path(LogFileNames.log))
-        try removeIndexes()
+        for path in paths { try fileSystem.remove(path) }
     }
 }

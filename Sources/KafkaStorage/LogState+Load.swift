@@ -94,7 +94,11 @@ extension LogState {
 
     /// Restores the producers from the newest snapshot that is valid, and from the headers of the batches after it.
     private mutating func loadProducers() throws(StorageError) {
-        for offset in snapshots where offset > logEndOffset { try removeSnapshot(offset) }
+        for offset in snapshots where offset > logEndOffset {
+            try removeSnapshot(offset)
+            // Should it come back after another crash, it would tell of batches that others have replaced by then.
+            directoriesToSync.insert(directory)
+        }
         snapshots.removeAll { $0 > logEndOffset }
         var start = segments[0].baseOffset
         while let offset = snapshots.last {

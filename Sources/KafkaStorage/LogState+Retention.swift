@@ -58,14 +58,13 @@ extension LogState {
         return count
     }
 
-    /// Removes the first segment: first from the list, so that no reader finds it, then from the folder. Readers that have a
-    /// slice of it keep the open file.
+    /// Takes the first segment off the list, so that no reader finds it. Its files are removed after the lock has been given
+    /// back: that can take long. Readers that have a slice of it keep the open file.
     private mutating func deleteFirst() throws(StorageError) {
-        let segment = segments.removeFirst()
-        logStartOffset = max(logStartOffset, segments[0].baseOffset)
+        doomedFiles += segments.removeFirst().paths
         let start = segments[0].baseOffset
+        logStartOffset = max(logStartOffset, start)
         directoriesToSync.insert(directory)
-        try segment.delete()
         for offset in snapshots where offset < start { try removeSnapshot(offset) }
         snapshots.removeAll { $0 < start }
     }

@@ -23,6 +23,8 @@ struct LogState {
     var directoriesToSync: Set<String> = []
     /// Index files of sealed segments that are not durable yet: synced by the next flush.
     var filesToSync: [any StorageFile] = []
+    /// Files of segments that are deleted: to be removed outside the lock.
+    var doomedFiles: [String] = []
     /// Records appended since the last flush was asked for.
     var unflushedRecords: Int64 = 0
     /// When the first of the records that are not flushed was appended.

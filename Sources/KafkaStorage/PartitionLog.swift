@@ -15,6 +15,8 @@ public final class PartitionLog: Sendable {
     let state: Mutex<LogState>
     /// Held during a flush, so that flushes of one log do not overlap.
     private let flushing = Mutex(())
+    /// Held while files of deleted segments are removed.
+    private let removing = Mutex(())
     private let services: LogServices
 
     /// Opens the log in `directory`, which must exist, and recovers it.
@@ -149,17 +151,30 @@ public final class PartitionLog: Sendable {
     /// - Returns: number of segments deleted.
     @discardableResult
     public func applyRetention(now: Int64) throws(StorageError) -> Int {
-        try state.withLock { state throws(StorageError) in try state.applyRetention(now: now) }
+        defer { removeDoomedFiles() }
+        return try state.withLock { state throws(StorageError) in try state.applyRetention(now: now) }
     }
 
     /// Makes `offset` the log's first and deletes the segments before it; -1 stands for the log's end.
-    /// - Returns: the log's first offset. It is durable after `LogDirectory.checkpoint()`.
+    /// - Returns: the log's first offset. It is durable when this returns.
     /// - Throws: `.offsetOutOfRange` if `offset` is behind the log's end.
     @discardableResult
     public func deleteRecords(before offset: Int64) throws(StorageError) -> Int64 {
         let start = try state.withLock { state throws(StorageError) in try state.deleteRecords(before: offset) }
+        removeDoomedFiles()
         try services.persistLogStartOffsets?()
         return start
+    }
+
+    private func removeDoomedFiles() {
+        removing.withLock { _ in
+            let paths = state.withLock { state in
+                defer { state.doomedFiles = [] }
+                return state.isClosed ? [] : state.doomedFiles
+            }
+            // Oldest first. What cannot be removed is found when the log is opened again, and deleted by the next retention.
+            for path in paths { try? services.fileSystem.remove(path) }
+        }
     }
 
     // MARK: Closing
@@ -183,9 +198,11 @@ public final class PartitionLog: Sendable {
         for file in files { try file.sync() }
     }
 
-    /// Refuses all later calls; for a log whose folder goes away.
+    /// Refuses all later calls; for a log whose folder goes away. Nothing touches the folder when this has returned: a new
+    /// log may take its place.
     func abandon() {
         state.withLock { $0.isClosed = true }
+        removing.withLock { _ in }
     }
 
     /// Whether a flush is overdue by `flush.ms`.
