@@ -109,7 +109,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KafkaBrokerTests",
-            dependencies: ["KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", nioCore, nioPosix, logging],
+            dependencies: [
+                "KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", nioCore, nioPosix, logging, collections,
+            ],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ConnectSQLTests",

@@ -17,7 +17,7 @@ struct FramingTests {
             var rest = stream
             var lengths: [Int] = []
             while rest.readableBytes > 0 {
-                var part = try #require(rest.readSlice(length: min(chunk, rest.readableBytes)))
+                guard var part = rest.readSlice(length: min(chunk, rest.readableBytes)) else { break }
                 decoder.append(&part)
                 while let frame = try decoder.next() {
                     lengths.append(frame.readableBytes)
