@@ -92,10 +92,7 @@ public final class Broker: Sendable {
         }
         let port = server.localAddress?.port ?? configuration.port
         node.port = port
-        let interval = TimeAmount.milliseconds(configuration.retentionCheckInterval)
-        let maintenance = group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-            node.maintain()
-        }
+        let maintenance = scheduleMaintenance(of: node, on: group.next())
         let address = Address(host: configuration.host, port: port)
         running.withLockedValue {
             $0 = Running(
@@ -116,6 +113,23 @@ public final class Broker: Sendable {
         await ended.node.closeConnections()
         await ended.node.close()
         try? await ended.ownGroup?.shutdownGracefully()
+    }
+
+    /// A short round every minute, a thorough one every `log.retention.check.interval.ms`.
+    private func scheduleMaintenance(of node: BrokerNode, on eventLoop: any EventLoop) -> RepeatedTask {
+        let thorough = max(1, configuration.retentionCheckInterval)
+        let short = min(60_000, thorough)
+        let elapsed = NIOLockedValueBox<Int64>(0)
+        let interval = TimeAmount.milliseconds(short)
+        return eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            let isThorough = elapsed.withLockedValue { elapsed in
+                elapsed += short
+                guard elapsed >= thorough else { return false }
+                elapsed = 0
+                return true
+            }
+            node.maintain(everything: isThorough)
+        }
     }
 
     private func listen(_ node: BrokerNode, _ group: any EventLoopGroup) async throws -> any Channel {

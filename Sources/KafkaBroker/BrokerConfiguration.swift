@@ -44,6 +44,8 @@ public struct BrokerConfiguration: Sendable {
     public var retentionCheckInterval: Int64 = 300_000
     /// Event loop threads, if the broker makes its own group.
     public var networkThreads = 1
+    /// Records that a partition of the offsets topic may hold before what is known is written anew.
+    var offsetsTidyAfter = 20_000
     /// The settings as given, by Kafka's names; defaults of topic settings are looked up here.
     public private(set) var properties: [String: String] = [:]
     /// Names that were given and mean nothing here; the caller should warn about them.

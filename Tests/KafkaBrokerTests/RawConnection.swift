@@ -32,7 +32,7 @@ final class RawConnection {
     func send(_ bytes: ByteBuffer) throws {
         var rest = bytes.readableBytesView[...]
         while !rest.isEmpty {
-            let sent = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+            let sent = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard sent > 0 else { throw Closed() }
             rest = rest.dropFirst(sent)
         }

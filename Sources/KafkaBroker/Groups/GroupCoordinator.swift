@@ -66,7 +66,7 @@ final class Groups {
     let eventLoop: any EventLoop
     let logger: Logger
     var entries: [String: Entry] = [:]
-    private var loaded: Set<Int32> = []
+    private(set) var loaded: Set<Int32> = []
     private var nextToken: ClassicGroup.Token = 0
     private var joinAnswers: [ClassicGroup.Token: (ClassicGroup.JoinOutcome) -> Void] = [:]
     private var syncAnswers: [ClassicGroup.Token: (ClassicGroup.SyncOutcome) -> Void] = [:]

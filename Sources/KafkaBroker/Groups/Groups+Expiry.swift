@@ -1,4 +1,8 @@
 import KafkaProtocol
+import KafkaStorage
+import Logging
+import NIOCore
+import OrderedCollections
 import Logging
 
 /// What makes groups and offsets go away without a client's asking.
@@ -27,6 +31,63 @@ extension Groups {
             guard !old.isEmpty || isBare else { continue }
             remove(Array(old.keys), of: entry, id: id, withGroup: isBare)
         }
+    }
+
+    /// Keeps the offsets topic short: when a partition holds many more records than there is to know, what is known is
+    /// written anew at its end, and once that is on disk, what came before is cut off. (The log itself does not compact.)
+    func tidy() {
+        for partition in loaded {
+            let members = entries.filter { GroupRecords.partition(of: $0.key, count: store.partitionCount) == partition }
+            let known = members.values.reduce(members.count) { $0 + $1.offsets.count }
+            // An append that is not on disk yet is not known yet: it would be cut off.
+            guard let log = store.openedLog(partition), !store.isAppending(to: partition), known > 0,
+                log.logEndOffset - log.logStartOffset > Int64(max(configuration.offsetsTidyAfter, 4 * known))
+            else { continue }
+            do throws(WireError) {
+                rewrite(log, partition, try snapshot(members))
+            } catch {
+                logger.error("an offset cannot be encoded", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func rewrite(_ log: PartitionLog, _ partition: Int32, _ records: [GroupRecords.Encoded]) {
+        let end = log.logEndOffset
+        var rest = records[...]
+        var failure = ErrorCode.none
+        // A batch has to stay below max.message.bytes.
+        repeat {
+            var bytes = 0
+            let part = rest.prefix { record in
+                bytes += record.key.readableBytes + (record.value?.readableBytes ?? 0) + 32
+                return bytes < 512 * 1024
+            }
+            let batch = rest.prefix(max(1, part.count))
+            rest = rest.dropFirst(batch.count)
+            let isLast = rest.isEmpty
+            store.append(Array(batch), to: partition) { error in
+                if error != .none { failure = error }
+                guard isLast else { return }
+                do throws(StorageError) {
+                    if failure == .none { try log.deleteRecords(before: end) }
+                } catch {
+                    self.logger.warning("an offsets log stays long", metadata: ["error": "\(error)"])
+                }
+            }
+        } while !rest.isEmpty && failure == .none
+    }
+
+    private func snapshot(_ entries: [String: Entry]) throws(WireError) -> [GroupRecords.Encoded] {
+        var records: [GroupRecords.Encoded] = []
+        for (id, entry) in entries {
+            for (key, value) in entry.offsets { records.append(try GroupRecords.offset(group: id, key: key, value: value)) }
+            // A group in the middle of a rebalance is remembered as of its last generation by whoever writes it next.
+            if entry.group.state == .stable || (entry.group.state == .empty && entry.group.protocolType != nil) {
+                let since = entry.group.state == .empty ? entry.emptySince : WallClock.now()
+                records.append(try GroupRecords.group(entry.group, assignments: nil, now: since))
+            }
+        }
+        return records
     }
 
     private func remove(_ keys: [OffsetKey], of entry: Entry, id: String, withGroup: Bool) {

@@ -14,6 +14,8 @@ final class OffsetsTopic {
     private let topics: TopicRegistry
     private let flusher: LogFlusher
     private let eventLoop: any EventLoop
+    /// Appends that are not on disk yet, by partition.
+    private var appending: [Int32: Int] = [:]
 
     init(configuration: BrokerConfiguration, topics: TopicRegistry, flusher: LogFlusher, eventLoop: any EventLoop) {
         self.configuration = configuration
@@ -49,12 +51,25 @@ final class OffsetsTopic {
         }
     }
 
+    /// The log of a partition, if it has been used.
+    func openedLog(_ partition: Int32) -> PartitionLog? {
+        topics.topic(named: TopicName.consumerOffsets)?.partition(partition)?.openedLog
+    }
+
+    /// Whether an append to the partition has not been answered.
+    func isAppending(to partition: Int32) -> Bool { appending[partition, default: 0] > 0 }
+
     /// Appends records of a group and calls back on the event loop when they are on disk.
     func append(_ records: [GroupRecords.Encoded], group: String, _ done: @escaping (ErrorCode) -> Void) {
+        append(records, to: GroupRecords.partition(of: group, count: partitionCount), done)
+    }
+
+    /// Appends records to a partition and calls back on the event loop when they are on disk.
+    func append(_ records: [GroupRecords.Encoded], to index: Int32, _ done: @escaping (ErrorCode) -> Void) {
         let log: PartitionLog
         let info: LogAppendInfo
         do {
-            let partition = try partition(of: group)
+            let partition = try partition(index)
             log = try partition.log()
             let now = WallClock.now()
             var builder = RecordBatchBuilder(compression: .none)
@@ -69,7 +84,12 @@ final class OffsetsTopic {
         } catch {
             return done(.unknownServerError)
         }
-        let done = NIOLoopBound(done, eventLoop: eventLoop)
+        appending[index, default: 0] += 1
+        let finish: (ErrorCode) -> Void = { error in
+            self.appending[index, default: 1] -= 1
+            done(error)
+        }
+        let done = NIOLoopBound(finish, eventLoop: eventLoop)
         flusher.flush(log, upTo: info.lastOffset + 1) { [eventLoop] result in
             eventLoop.execute {
                 switch result {
@@ -80,7 +100,7 @@ final class OffsetsTopic {
         }
     }
 
-    private func partition(of group: String) throws(Refusal) -> Partition {
+    private func partition(_ index: Int32) throws(Refusal) -> Partition {
         let topic: Topic
         if let existing = topics.topic(named: TopicName.consumerOffsets) {
             topic = existing
@@ -91,7 +111,6 @@ final class OffsetsTopic {
             // An acknowledged offset must not outlive the record that says its topic exists.
             try topics.flush()
         }
-        let index = GroupRecords.partition(of: group, count: Int32(topic.partitions.count))
         guard let partition = topic.partition(index) else {
             throw Refusal(.coordinatorNotAvailable, "the offsets topic has no partition \(index)")
         }

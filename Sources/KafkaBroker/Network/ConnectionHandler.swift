@@ -63,6 +63,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        if frames.hasBytes { handleFrames(context) }
         isInBurst = false
         flush(context)
     }

@@ -9,6 +9,7 @@ struct FrameDecoder {
 
     /// The smallest request: API key, version, correlation id and a null client id.
     static let minimumFrame = 8
+    private static let largestClaim = 2 << 20
 
     private var buffer = ByteBuffer()
     private let maximumFrame: Int
@@ -22,6 +23,7 @@ struct FrameDecoder {
         if buffer.readableBytes == 0 {
             buffer = bytes
         } else {
+            makeRoom()
             buffer.writeBuffer(&bytes)
         }
     }
@@ -33,10 +35,7 @@ struct FrameDecoder {
     mutating func next() throws(IllegalSize) -> ByteBuffer? {
         guard let size = buffer.getInteger(at: buffer.readerIndex, as: Int32.self) else { return nil }
         guard size >= Self.minimumFrame, size <= maximumFrame else { throw IllegalSize(size: size) }
-        guard buffer.readableBytes >= 4 + Int(size) else {
-            makeRoom(for: 4 + Int(size))
-            return nil
-        }
+        guard buffer.readableBytes >= 4 + Int(size) else { return nil }
         buffer.moveReaderIndex(forwardBy: 4)
         let frame = buffer.readSlice(length: Int(size))
         // Let go of the storage: whoever keeps the frame must not make the next append copy it all.
@@ -44,13 +43,14 @@ struct FrameDecoder {
         return frame
     }
 
-    /// Reserves room for a frame that is only partly here, in steps so that a mere size cannot claim memory.
-    private mutating func makeRoom(for frame: Int) {
-        if buffer.readerIndex > 0 {
-            var rest = ByteBuffer()
-            rest.reserveCapacity(min(frame, max(4 * buffer.readableBytes, 65536)))
-            rest.writeBuffer(&buffer)
-            buffer = rest
-        }
+    /// Gives a frame that is only partly here the room it needs, so that it is copied once. A size that is only claimed
+    /// gets no more than `largestClaim` before its bytes come.
+    private mutating func makeRoom() {
+        guard let size = buffer.getInteger(at: buffer.readerIndex, as: Int32.self), size <= maximumFrame else { return }
+        let room = min(4 + Int(size), max(Self.largestClaim, 2 * buffer.readableBytes))
+        guard buffer.readerIndex + room > buffer.capacity else { return }
+        var roomier = ByteBufferAllocator().buffer(capacity: room)
+        roomier.writeBuffer(&buffer)
+        buffer = roomier
     }
 }

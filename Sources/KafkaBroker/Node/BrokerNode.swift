@@ -78,28 +78,32 @@ final class BrokerNode: Sendable {
 
     // MARK: Maintenance
 
-    /// Deletes old segments and old offsets, off the event loops.
-    func maintain() {
+    /// Writes checkpoints and flushes what is overdue; now and then also deletes old segments and old offsets of logs that
+    /// nobody has used. Works off the event loops.
+    func maintain(everything: Bool) {
         maintenance.start()
         maintenance.submit { [self] state in
             guard state == .active else { return }
-            openAll()
+            if everything { openAll() }
             for (log, error) in directory.maintain(now: WallClock.now()) {
                 logger.error("a log cannot be maintained", metadata: ["log": "\(log)", "error": "\(error)"])
             }
-            groups.run { $0.expireOffsets(now: WallClock.now()) }
+            guard everything else { return }
+            groups.run { groups in
+                groups.expireOffsets(now: WallClock.now())
+                groups.tidy()
+            }
         }
     }
 
     /// Retention concerns logs that nobody has used since the start, too.
     private func openAll() {
-        for topic in topics.all {
-            do {
-                let existing = Set(try topics.existingPartitions(of: topic.name))
-                for partition in topic.partitions where existing.contains(partition.index) { _ = try partition.log() }
-            } catch {
-                logger.error("a log cannot be opened", metadata: ["topic": "\(topic.name)", "error": "\(error)"])
+        do throws(StorageError) {
+            for name in try directory.existingLogs() {
+                _ = try topics.topic(named: name.topic)?.partition(name.partition)?.log()
             }
+        } catch {
+            logger.error("a log cannot be opened", metadata: ["error": "\(error)"])
         }
     }
 

@@ -53,6 +53,7 @@ struct Refusal: Error {
     }
 
     init(_ error: StorageError) {
-        self.init(error.errorCode, error.message)
+        // A log that is closed while the broker runs is one whose topic has been deleted.
+        self.init(error.code == .closed ? .unknownTopicOrPartition : error.errorCode, error.message)
     }
 }
