@@ -117,6 +117,12 @@ let package = Package(
             name: "ConnectSQLTests",
             dependencies: ["ConnectSQL", "ConnectAPI", "KafkaTesting", nioCore, logging, collections],
             swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KafkaClientTests",
+            dependencies: [
+                "KafkaClient", "KafkaProtocol", "KafkaBroker", "KafkaTesting", nioCore, nioPosix, logging,
+            ],
+            swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests",

@@ -174,6 +174,7 @@ final class BrokerConnection: Sendable {
             _ = try ResponseHeader.decode(from: &reader, apiKey: R.apiKey, version: version)
             return .success(try R.Response.decode(from: &reader, version: version))
         } catch {
+            if let answer = ErrorAnswer.read(request, frame, version: version) { return .success(answer) }
             return .failure(
                 KafkaError(
                     .malformedResponse, "\(peer) answered \(R.apiKey.name) version \(version) with bytes that "
