@@ -15,10 +15,8 @@ enum SourceTree {
         func undocumentedPublicLines() -> [Int] {
             lines.indices.filter { index in
                 let line = lines[index].trimmingPrefix { $0 == " " }
-                guard line.hasPrefix("public ") || line.hasPrefix("open "), !line.hasPrefix("public import") else {
-                    return false
-                }
-                if line.contains("extension ") { return false }
+                guard line.hasPrefix("public ") || line.hasPrefix("open class ") else { return false }
+                if line.hasPrefix("public import") || line.hasPrefix("public extension") { return false }
                 return !isDocumented(before: index)
             }.map { $0 + 1 }
         }

@@ -20,7 +20,11 @@ struct Sluice: AsyncParsableCommand {
             """,
         version: "sluice \(Version.current)",
         groupedSubcommands: [
-            CommandGroup(name: "Servers", subcommands: [BrokerCommand.self]),
+            CommandGroup(
+                name: "Servers",
+                subcommands: [
+                    UpCommand.self, BrokerCommand.self, ConnectDistributedCommand.self, ConnectStandaloneCommand.self,
+                ]),
             CommandGroup(
                 name: "Tools",
                 subcommands: [
