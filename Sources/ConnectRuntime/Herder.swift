@@ -41,7 +41,7 @@ public protocol Herder: Sendable {
     func pauseConnector(_ name: String) async throws(HerderError)
     /// Lets a paused or stopped connector run again. Accepted at once (202). 404 if there is none.
     func resumeConnector(_ name: String) async throws(HerderError)
-    /// Shuts the tasks down and forgets their configurations; returns when the decision is stored. 404 if there is none.
+    /// Shuts the tasks down and forgets their configurations; returns when that is stored. 404 if there is none.
     func stopConnector(_ name: String) async throws(HerderError)
     /// Restarts the connector and, as asked, its tasks (KIP-745). Returns the status with what is restarting marked so.
     /// 404 if there is none.

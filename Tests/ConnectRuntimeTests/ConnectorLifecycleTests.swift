@@ -136,7 +136,8 @@ struct ConnectorLifecycleTests {
         #expect(machine.handle(.timerFired(.connector)) == [.startConnector(config)])
         _ = machine.handle(.connectorFailed(Lifecycle.Failure(trace: "no", isRetriable: false)))
         #expect(machine.handle(.timerFired(.plan)) == [])
-        #expect(machine.handle(plan(config: ["name": "x", "fixed": "1"])) == [.startConnector(["name": "x", "fixed": "1"])])
+        #expect(
+            machine.handle(plan(config: ["name": "x", "fixed": "1"])) == [.startConnector(["name": "x", "fixed": "1"])])
     }
 
     @Test func removalEndsWhenAllPartsHaveEnded() {

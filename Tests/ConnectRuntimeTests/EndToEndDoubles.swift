@@ -48,7 +48,9 @@ final class FakeSystem: Sendable {
     func write(_ numbers: [Int64]) throws {
         try state.withLockedValue { state in
             if state.isDown { throw ConnectError.retriable("the system is down") }
-            if let bad = numbers.first(where: { state.refused.contains($0) }) { throw ConnectError.data("refused \(bad)") }
+            if let bad = numbers.first(where: { state.refused.contains($0) }) {
+                throw ConnectError.data("refused \(bad)")
+            }
             state.written += numbers
         }
     }

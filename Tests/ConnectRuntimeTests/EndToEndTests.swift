@@ -125,7 +125,8 @@ struct EndToEndTests {
         for value in ["1", "{broken", "3", "4"] {
             _ = try await producer.send(ProducerRecord(topic: "t", value: ByteBuffer(string: value)))
         }
-        _ = try await worker.herder.createConnector(name: "strict", config: sink("poison.strict", "t", json), initialState: nil)
+        _ = try await worker.herder.createConnector(
+            name: "strict", config: sink("poison.strict", "t", json), initialState: nil)
         try await until { try await state(worker, "strict") == .failed }
         let trace = try await worker.herder.connectorStatus("strict").tasks.first?.trace
         #expect(trace?.contains("t-0 at offset 1") == true)

@@ -85,7 +85,9 @@ struct WorkerHerderTests {
         try await fixture.herder.stopConnector("x")
         #expect(fixture.launcher.running.isEmpty)
         _ = try await fixture.status(of: "x") { $0.connector.state == .stopped && $0.tasks.isEmpty }
-        let tail = fixture.configLog.all.suffix(2).map { "\(String(buffer: $0.key)) \($0.value.map { String(buffer: $0) } ?? "null")" }
+        let tail = fixture.configLog.all.suffix(2).map {
+            "\(String(buffer: $0.key)) \($0.value.map { String(buffer: $0) } ?? "null")"
+        }
         #expect(tail == [#"commit-x {"tasks":0}"#, #"target-state-x {"state":"PAUSED","state.v2":"STOPPED"}"#])
         try await fixture.herder.resumeConnector("x")
         _ = try await fixture.status(of: "x") { isRunning($0) }

@@ -41,7 +41,8 @@ extension WorkerHerder {
             do {
                 try await parts.offsetStore.alter(name, offsets)
             } catch {
-                throw HerderError(status: 500, message: "The offsets of connector \(name) could not be stored: \(error)")
+                throw HerderError(
+                    status: 500, message: "The offsets of connector \(name) could not be stored: \(error)")
             }
         }
         return Self.changed("altered")

@@ -40,7 +40,9 @@ struct ConfiguredTopicCreation: TopicCreator {
         let names = config["topic.creation.groups"]?.list ?? []
         var groups: [Group] = []
         for name in names + ["default"] {
-            var group = Group(include: name == "default" ? [".*"] : [], exclude: [], partitions: -1, replicationFactor: -1, settings: [:])
+            var group = Group(
+                include: name == "default" ? [".*"] : [], exclude: [], partitions: -1, replicationFactor: -1,
+                settings: [:])
             func read(_ scope: String) {
                 for (key, value) in config {
                     guard let option = key.suffix(after: prefix + scope + ".") else { continue }
@@ -55,7 +57,8 @@ struct ConfiguredTopicCreation: TopicCreator {
             }
             if name != "default" {
                 group.partitions = Int32(config["topic.creation.default.partitions"]?.trimmed ?? "") ?? -1
-                group.replicationFactor = Int16(config["topic.creation.default.replication.factor"]?.trimmed ?? "") ?? -1
+                group.replicationFactor =
+                    Int16(config["topic.creation.default.replication.factor"]?.trimmed ?? "") ?? -1
             }
             read(name)
             groups.append(group)

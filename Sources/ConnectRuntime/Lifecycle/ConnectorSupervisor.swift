@@ -192,7 +192,9 @@ extension ConnectorSupervisor {
         let task = enqueue { [self] in
             let className = config["connector.class"] ?? ""
             guard let plugin = environment.plugins.connector(className) else {
-                send(.connectorFailed(Failure(trace: "There is no connector class \(className) here", isRetriable: false)))
+                send(
+                    .connectorFailed(
+                        Failure(trace: "There is no connector class \(className) here", isRetriable: false)))
                 return
             }
             let connector = plugin.type.init()
@@ -226,9 +228,11 @@ extension ConnectorSupervisor {
 
     private func computeTasks() {
         enqueue { [self] in
-            guard let (connector, plan) = state.withLockedValue({ state in
-                state.connector.flatMap { connector in state.plan.map { (connector, $0) } }
-            }) else { return }
+            guard
+                let (connector, plan) = state.withLockedValue({ state in
+                    state.connector.flatMap { connector in state.plan.map { (connector, $0) } }
+                })
+            else { return }
             do {
                 let configs = try await onOwnThread(name: "connector") {
                     try await Self.taskConfigs(of: connector, plan.config)

@@ -100,7 +100,9 @@ public final class PluginRegistry: Sendable {
 
     /// What `GET /connector-plugins` lists: connectors by class name within sink and source, then converters.
     func infos(connectorsOnly: Bool) -> [PluginInfo] {
-        let (connectors, converters) = state.withLockedValue { (Array($0.connectors.values), Array($0.converters.values)) }
+        let (connectors, converters) = state.withLockedValue {
+            (Array($0.connectors.values), Array($0.converters.values))
+        }
         var infos = connectors.map { plugin in
             PluginInfo(
                 className: plugin.type.className, type: plugin.connectorType.rawValue, version: plugin.type.version)

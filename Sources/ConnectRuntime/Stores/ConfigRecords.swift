@@ -80,7 +80,9 @@ enum ConfigRecord: Hashable {
             guard let id = TaskID(parsing: rest), let config = json.flatMap(Self.readProperties) else { return nil }
             self = .task(id, config)
         } else if let name = key.suffix(after: Self.commitPrefix) {
-            guard let count = json?["tasks"]?.integerValue, let count = Int(exactly: count), count >= 0 else { return nil }
+            guard let count = json?["tasks"]?.integerValue, let count = Int(exactly: count), count >= 0 else {
+                return nil
+            }
             self = .commit(name, taskCount: count)
         } else if let name = key.suffix(after: Self.restartPrefix) {
             guard let json else { return nil }

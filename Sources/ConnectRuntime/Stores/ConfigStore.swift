@@ -17,7 +17,8 @@ final class ConfigStore: Sendable {
     func start() async throws {
         try await log.open { entry in
             guard let record = ConfigRecord(entry) else {
-                logger.warning("skipping a record of the config topic", metadata: ["key": "\(String(buffer: entry.key))"])
+                logger.warning(
+                    "skipping a record of the config topic", metadata: ["key": "\(String(buffer: entry.key))"])
                 return
             }
             state.withLockedValue { $0.apply(record) }

@@ -83,9 +83,9 @@ final class SinkTaskRunner {
         } catch {
             environment.logger.warning("the last offsets could not be committed", metadata: ["error": "\(error)"])
         }
-        await task.value.close(positions.withLockedValue { $0.keys.map(Self.name) })
-        await task.value.stop()
+        // Leaving the group takes the partitions away, which closes them in the task.
         await environment.consumer.close()
+        await task.value.stop()
         await environment.deadLetters?.sender.close()
         if let failure, control.wish != .stop { throw failure }
     }
@@ -113,7 +113,9 @@ final class SinkTaskRunner {
         if !environment.isQuiet { reportRunning() }
     }
 
-    private static func onThread(_ thread: TaskThread, _ operation: @escaping @Sendable () async throws -> Void) async throws {
+    private static func onThread(_ thread: TaskThread, _ operation: @escaping @Sendable () async throws -> Void)
+        async throws
+    {
         try await Task(executorPreference: thread) { try await operation() }.value
     }
 
@@ -286,7 +288,8 @@ extension SinkTaskRunner {
             environment.logger.log(
                 level: tolerance.logsErrors ? .error : .debug, "skipping a record that cannot be converted",
                 metadata: ["record": "\(place)", "error": "\(error.message)"])
-            try await environment.deadLetters?.send(record, from: partition, stage: stage, error: error, environment.mask)
+            try await environment.deadLetters?.send(
+                record, from: partition, stage: stage, error: error, environment.mask)
             return nil
         }
     }

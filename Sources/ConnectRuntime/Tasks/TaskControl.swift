@@ -47,7 +47,8 @@ final class TaskControl: Sendable {
     }
 
     private func interrupt(_ change: (inout State) -> Bool) {
-        let (cancel, waiter) = state.withLockedValue { state -> ((@Sendable () -> Void)?, CheckedContinuation<Void, Never>?) in
+        let (cancel, waiter) = state.withLockedValue {
+            state -> ((@Sendable () -> Void)?, CheckedContinuation<Void, Never>?) in
             guard change(&state) else { return (nil, nil) }
             defer { state.waiter = nil }
             let mustCancel = state.failure != nil || !state.allowed.contains(state.wish)
@@ -71,7 +72,8 @@ final class TaskControl: Sendable {
 
     /// Runs an operation that is cancelled as soon as none of `wishes` is wished, or something fails.
     func interruptible<Value: Sendable>(
-        while wishes: Set<Wish>, on executor: (any TaskExecutor)?, _ operation: @escaping @Sendable () async throws -> Value
+        while wishes: Set<Wish>, on executor: (any TaskExecutor)?,
+        _ operation: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let task = Task(executorPreference: executor) { try await operation() }
         let isCurrent = state.withLockedValue { state in

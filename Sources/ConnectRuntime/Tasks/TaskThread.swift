@@ -1,11 +1,11 @@
 import NIOConcurrencyHelpers
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// An executor with one thread of its own, so that a task may block in C calls without taking a thread from others.
@@ -79,11 +79,11 @@ final class TaskThread: TaskExecutor {
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         #if canImport(Darwin)
-        var thread: pthread_t?
-        let result = pthread_create(&thread, &attributes, taskThreadMain, argument.toOpaque())
+            var thread: pthread_t?
+            let result = pthread_create(&thread, &attributes, taskThreadMain, argument.toOpaque())
         #else
-        var thread = pthread_t()
-        let result = pthread_create(&thread, &attributes, taskThreadMain, argument.toOpaque())
+            var thread = pthread_t()
+            let result = pthread_create(&thread, &attributes, taskThreadMain, argument.toOpaque())
         #endif
         precondition(result == 0, "the system gives no more threads (pthread_create: error \(result))")
     }
@@ -100,30 +100,30 @@ private final class ThreadStart {
 }
 
 #if canImport(Darwin)
-private func taskThreadMain(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-    let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
-    pthread_setname_np(String(start.name.prefix(15)))
-    start.thread.run()
-    return nil
-}
+    private func taskThreadMain(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+        let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
+        pthread_setname_np(String(start.name.prefix(15)))
+        start.thread.run()
+        return nil
+    }
 #else
-private func taskThreadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let argument else { return nil }
-    let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
-    nameThread(start.name)
-    start.thread.run()
-    return nil
-}
+    private func taskThreadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let argument else { return nil }
+        let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
+        nameThread(start.name)
+        start.thread.run()
+        return nil
+    }
 #endif
 
 /// Sets the calling thread's name. (pthread_setname_np is a GNU extension that Swift does not import.)
 private func nameThread(_ name: String) {
     #if os(Linux)
-    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-    guard file >= 0 else { return }
-    let bytes = Array(name.utf8.prefix(15))
-    _ = write(file, bytes, bytes.count)
-    close(file)
+        let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { return }
+        let bytes = Array(name.utf8.prefix(15))
+        _ = write(file, bytes, bytes.count)
+        close(file)
     #endif
 }
 

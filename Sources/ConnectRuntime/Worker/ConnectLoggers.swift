@@ -53,7 +53,9 @@ public final class ConnectLoggers: Sendable {
         return state.withLockedValue { state in
             let now = nowMillis()
             if namespace == "root" { state.rootLevel = level }
-            var concerned = state.names.filter { $0 == namespace || $0.hasPrefix(namespace + ".") || namespace == "root" }
+            var concerned = state.names.filter {
+                $0 == namespace || $0.hasPrefix(namespace + ".") || namespace == "root"
+            }
             concerned.insert(namespace)
             for name in concerned {
                 state.names.insert(name)

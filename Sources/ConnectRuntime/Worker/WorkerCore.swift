@@ -104,7 +104,8 @@ final class WorkerCore: Sendable {
     private func join() async throws {
         guard configuration.mode == .distributed else { return }
         let membership = WorkerMembership(
-            configuration, clients: clients, workerURL: "http://\(workerID)/", logger: logger)
+            configuration, clients: clients, workerURL: "http://\(workerID)/",
+            isAddressFixed: try Self.listeners(configuration).first?.port != 0, logger: logger)
         let previous = state.withLockedValue { state in
             defer { state.membership = membership }
             return state.membership

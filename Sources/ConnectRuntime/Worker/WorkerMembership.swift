@@ -8,8 +8,8 @@ import NIOCore
 /// it serves one end: there is never more than one worker at work. The member that leads has everything; one that finds
 /// another in the lead refuses to work. (Sharing the work among workers is a later step; this is its seam.)
 ///
-/// The member is static (`group.instance.id` is its REST address), so that a worker that was killed comes back at once
-/// and does not wait for its own ghost to time out.
+/// A worker with a fixed REST port is a static member (`group.instance.id` is its REST address): killed and started
+/// again, it is back at once and does not wait for its own ghost to time out.
 final class WorkerMembership: Sendable {
     private struct State {
         var onGeneration: (@Sendable (Int) -> Void)?
@@ -24,7 +24,10 @@ final class WorkerMembership: Sendable {
     private let joinTimeout: Duration
     private let state = NIOLockedValueBox(State())
 
-    init(_ configuration: WorkerConfiguration, clients: WorkerClients, workerURL: String, logger: Logger) {
+    init(
+        _ configuration: WorkerConfiguration, clients: WorkerClients, workerURL: String, isAddressFixed: Bool,
+        logger: Logger
+    ) {
         groupID = configuration.groupID
         url = workerURL
         self.logger = logger
@@ -32,7 +35,8 @@ final class WorkerMembership: Sendable {
         membership = GroupMembership(
             cluster: clients.cluster,
             configuration: GroupConfiguration(
-                groupID: configuration.groupID, protocolType: "connect", instanceID: "sluice-\(workerURL)",
+                groupID: configuration.groupID, protocolType: "connect",
+                instanceID: isAddressFixed ? "sluice-\(workerURL)" : nil,
                 sessionTimeout: configuration.sessionTimeout, rebalanceTimeout: configuration.rebalanceTimeout,
                 heartbeatInterval: configuration.heartbeatInterval),
             logger: logger)
@@ -79,9 +83,11 @@ final class WorkerMembership: Sendable {
     private func answer(_ event: GroupEvent) {
         switch event {
         case .joinNeeded:
-            membership.join(protocols: ConnectProtocol.offers(url: url), assign: { [url] name, members in
-                ConnectProtocol.assignAllToLeader(members, protocolName: name, leaderURL: url)
-            })
+            membership.join(
+                protocols: ConnectProtocol.offers(url: url),
+                assign: { [url] name, members in
+                    ConnectProtocol.assignAllToLeader(members, protocolName: name, leaderURL: url)
+                })
         case .lost(let reason):
             logger.warning("the worker group went on without this worker", metadata: ["reason": "\(reason)"])
         case .assigned:
@@ -120,10 +126,12 @@ final class WorkerMembership: Sendable {
     }
 }
 
-/// Kafka Connect's rebalance protocol (`ConnectProtocol`, `IncrementalCooperativeConnectProtocol`): classic Kafka types,
-/// big endian.
+/// Kafka Connect's rebalance protocol (`ConnectProtocol`, `IncrementalCooperativeConnectProtocol`): classic Kafka
+/// types, big endian.
 enum ConnectProtocol {
-    private static let versions: [(name: String, version: Int16)] = [("sessioned", 2), ("compatible", 1), ("default", 0)]
+    private static let versions: [(name: String, version: Int16)] = [
+        ("sessioned", 2), ("compatible", 1), ("default", 0),
+    ]
 
     /// What a worker says when it joins: version, URL, config offset, and from version 1 its assignment (null: none).
     static func offers(url: String, configOffset: Int64 = -1) -> [GroupProtocol] {

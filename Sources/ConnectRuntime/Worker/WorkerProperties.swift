@@ -49,7 +49,7 @@ struct WorkerProperties {
         string(name)?.split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty }
     }
 
-    /// `<kind>.storage.topic`, `.partitions`, `.replication.factor` and every other `<kind>.storage.*` as a topic setting.
+    /// `<kind>.storage.topic`, `.partitions`, `.replication.factor`; every other `<kind>.storage.*` is a topic setting.
     mutating func topic(
         _ kind: String, partitions: Int32
     ) throws(ConnectError) -> WorkerConfiguration.InternalTopic {
