@@ -153,23 +153,17 @@ extension WorkerHerder {
 
     /// Refuses a configuration that is invalid, with all its errors.
     private func check(_ config: ConnectorProperties) async throws(HerderError) {
-        guard let className = config["connector.class"], !className.trimmed.isEmpty else {
-            throw HerderError(
-                status: 400,
-                message: "Connector config contains no connector type: set connector.class, for example to "
-                    + (parts.plugins.connectorClassNames.first ?? "the class of a connector plugin"))
-        }
+        guard let className = config["connector.class"], !className.trimmed.isEmpty else { throw missingClass() }
         guard parts.plugins.connector(className) != nil else { throw unknownClass(className) }
         let infos = try await validate(pluginName: className, config: config)
-        let errors = infos.configs.flatMap(\.value.errors)
-        guard errors.isEmpty else {
-            throw HerderError(
-                status: 400,
-                message: "Connector configuration is invalid and contains the following \(errors.count) error(s):\n"
-                    + errors.joined(separator: "\n")
-                    + "\nYou can also find the above list of errors at the endpoint "
-                    + "`/connector-plugins/{connectorType}/config/validate`")
-        }
+        if let refusal = ConnectorValidator.refusal(infos) { throw refusal }
+    }
+
+    func missingClass() -> HerderError {
+        HerderError(
+            status: 400,
+            message: "Connector config contains no connector type: set connector.class, for example to "
+                + (parts.plugins.connectorClassNames.first ?? "the class of a connector plugin"))
     }
 
     func unknownClass(_ className: String, status: Int = 400) -> HerderError {

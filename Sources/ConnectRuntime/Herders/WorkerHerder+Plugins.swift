@@ -17,6 +17,13 @@ extension WorkerHerder {
         pluginName: String, config: OrderedDictionary<String, String>
     ) async throws(HerderError) -> ConfigInfos {
         guard let plugin = parts.plugins.connector(pluginName) else { throw unknownClass(pluginName, status: 404) }
+        guard let className = config["connector.class"], !className.trimmed.isEmpty else { throw missingClass() }
+        guard let named = parts.plugins.connector(className) else { throw unknownClass(className) }
+        guard named.type == plugin.type else {
+            throw HerderError(
+                status: 400,
+                message: "Included connector type \(className) does not match request type \(pluginName)")
+        }
         let validator = ConnectorValidator(environment: validationEnvironment)
         do {
             // It may connect to a database, and block.

@@ -31,7 +31,7 @@ enum RESTDecoding {
         var name = ""
         if let given = members["name"], given != .null {
             guard let text = given.stringValue else { throw bad("'name' must be a string") }
-            name = text.trimmingBlanks()
+            name = text.trimmed
         }
         guard let given = members["config"], let pairs = given.objectValue else {
             throw bad("'config' is missing; it must be an object of strings")

@@ -58,10 +58,10 @@ extension RESTService {
 
     private func putConfig(_ name: String, _ request: RESTRequest) async throws(HerderError) -> RESTResponse {
         let given = try RESTDecoding.named(
-            try RESTDecoding.config(try RESTDecoding.object(request.body)), name.trimmingBlanks())
+            try RESTDecoding.config(try RESTDecoding.object(request.body)), name.trimmed)
         let config = try await restored(given, from: await stored(name))
         let result = try await hidingSecrets(of: config) { () async throws(HerderError) in
-            try await herder.putConnectorConfig(name.trimmingBlanks(), config: config)
+            try await herder.putConnectorConfig(name.trimmed, config: config)
         }
         let info = await masked(result.info)
         return result.isCreated ? created(info, request) : .json(info.json)

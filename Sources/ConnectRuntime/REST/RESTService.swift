@@ -52,7 +52,7 @@ struct RESTService: Sendable {
     }
 
     private func mediaType(_ text: some StringProtocol) -> String {
-        String(text.prefix { $0 != ";" }).trimmingBlanks().lowercased()
+        String(text.prefix { $0 != ";" }).trimmed.lowercased()
     }
 
     private func answer(_ route: RESTRoute, _ request: RESTRequest) async throws(HerderError) -> RESTResponse {

@@ -136,11 +136,11 @@ struct ConnectorValidator: Sendable {
                 values[index].errors.append(message)
             }
         }
-        let topics = (config["topics"] ?? "").split(separator: ",").map { String($0).trimmingBlanks() }.filter {
+        let topics = (config["topics"] ?? "").split(separator: ",").map { String($0).trimmed }.filter {
             !$0.isEmpty
         }
-        let pattern = (config["topics.regex"] ?? "").trimmingBlanks()
-        let deadLetters = (config["errors.deadletterqueue.topic.name"] ?? "").trimmingBlanks()
+        let pattern = (config["topics.regex"] ?? "").trimmed
+        let deadLetters = (config["errors.deadletterqueue.topic.name"] ?? "").trimmed
         if topics.isEmpty, pattern.isEmpty {
             report("Must configure one of topics or topics.regex", on: ["topics", "topics.regex"])
         }
@@ -178,7 +178,7 @@ struct ConnectorValidator: Sendable {
         let isTransformation = kind == "transforms"
         var entries: [ConfigInfos.Entry] = []
         var groups: [String] = []
-        let names = (config[kind] ?? "").split(separator: ",").map { String($0).trimmingBlanks() }.filter {
+        let names = (config[kind] ?? "").split(separator: ",").map { String($0).trimmed }.filter {
             !$0.isEmpty
         }
         for name in names {

@@ -1,12 +1,4 @@
 extension String {
-    /// Without white space at both ends.
-    func trimmingBlanks() -> String {
-        var rest = self[...]
-        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
-        while let last = rest.last, last.isWhitespace { rest.removeLast() }
-        return String(rest)
-    }
-
     /// Replaces every occurrence, without Foundation.
     func replacingAll(_ text: String, with replacement: String) -> String {
         guard !text.isEmpty else { return self }
