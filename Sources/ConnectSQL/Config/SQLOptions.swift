@@ -24,6 +24,14 @@ enum SQLOptions {
         "nanos_iso_datetime_string",
     ]
 
+    /// A number of at least `minimum`. What is no number at all has been reported already.
+    static func atLeast(_ minimum: Int64) -> ConfigValidator {
+        ConfigValidator { value in
+            guard case .integer(let number) = value, number < minimum else { return nil }
+            return "Value must be at least \(minimum)"
+        }
+    }
+
     /// A prefix that makes a legal topic name.
     static let topicPrefix = ConfigValidator { value in
         guard case .string(let text) = value else { return nil }

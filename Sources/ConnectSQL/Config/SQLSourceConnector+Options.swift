@@ -162,12 +162,12 @@ extension SQLSourceConnector {
             doc: "The pause between two reads of the same table. When it is not set, a table is probed as "
                 + "often as poll.interval.min.ms allows, and this is the longest pause.",
             group: "Connector", order: 2, width: .short, displayName: "Poll Interval (ms)",
-            validator: .atLeast(0)),
+            validator: SQLOptions.atLeast(0)),
         ConfigDefinition.Key(
             "batch.max.rows", .int, default: .value("1000"), importance: .low,
             doc: "Rows returned by one poll; also JDBC fetch size.",
             group: "Connector", order: 3, width: .short, displayName: "Max Rows Per Batch",
-            validator: .atLeast(1)),
+            validator: SQLOptions.atLeast(1)),
         ConfigDefinition.Key(
             "max.buffer.size", .int, default: .value("0"), importance: .low,
             doc: "Accepted for compatibility: rows are streamed in batches, and nothing more is buffered.",
@@ -190,7 +190,7 @@ extension SQLSourceConnector {
             "table.poll.interval.ms", .long, default: .value("60000"), importance: .low,
             doc: "How often the list of tables is read again.",
             group: "Connector", order: 6, width: .short, displayName: "Metadata Change Monitoring Interval (ms)",
-            validator: .atLeast(1)),
+            validator: SQLOptions.atLeast(1)),
         ConfigDefinition.Key(
             "topic.prefix", .string, default: .value(""), importance: .high,
             doc: "Topic = prefix + table name; in query mode the whole topic name.",
@@ -215,6 +215,6 @@ extension SQLSourceConnector {
             doc: "Our own: how often a table is probed for new rows while poll.interval.ms is not set. The "
                 + "pause is never shorter than fifty times what a probe takes.",
             group: "Connector", order: 11, width: .short, displayName: "Minimum Poll Interval (ms)",
-            validator: .atLeast(1)),
+            validator: SQLOptions.atLeast(1)),
     ]
 }

@@ -43,6 +43,7 @@ enum SourceValidation {
         var results = ValidationResults(definition.validate(config))
         guard !results.hasErrors, let parsed = try? definition.parse(config) else { return results.values }
         checkTables(parsed, &results)
+        guard !results.hasErrors else { return results.values }
         for problem in SourceOptions.notBuilt(parsed) { results.add(problem.message, to: [problem.name]) }
         if parsed.string("topic.prefix").isEmpty, config["topic.prefix"] == nil {
             results.add(
