@@ -25,6 +25,33 @@ struct DataTests {
         await broker.stop()
     }
 
+    @Test("Large records of several partitions come back whole, in every layout")
+    func largeAnswers() async throws {
+        let broker = try await TestBroker.start()
+        let connection = try RawConnection(port: broker.port)
+        try connection.createTopic("t", partitions: 3)
+        let values = (0..<3).map { String(repeating: "\($0)", count: 40_000 * $0 + 10) }
+        for (index, value) in values.enumerated() {
+            try connection.produce("t", RawConnection.batch([value, value]), partition: Int32(index))
+        }
+        var request = RawConnection.fetchRequest("t", offset: 0)
+        for index: Int32 in 1...2 {
+            var partition = request.topics[0].partitions[0]
+            partition.partition = index
+            request.topics[0].partitions.append(partition)
+        }
+        for version: Int16 in 4...12 {
+            let answer = try #require(try connection.call(request, version: version).responses.first)
+            for (index, partition) in answer.partitions.enumerated() {
+                #expect(try RawConnection.values(partition.records) == [values[index], values[index]])
+            }
+        }
+        request.maxBytes = 100_000
+        let limited = try #require(try connection.call(request, version: 12).responses.first)
+        #expect(limited.partitions.map { ($0.records?.readableBytes ?? 0) > 0 } == [true, true, false])
+        await broker.stop()
+    }
+
     @Test("A long poll is answered when enough has arrived, and not before")
     func longPoll() async throws {
         let broker = try await TestBroker.start()

@@ -24,7 +24,7 @@ struct Call<Response: KafkaMessage>: Sendable {
     func respond(_ response: Response, version: Int16) {
         connection.onLoop { handler in
             do {
-                handler.deliver([try encode(response, version: version)], slot: slot)
+                handler.deliver(try encode(response, version: version), slot: slot)
             } catch {
                 node.logger.error(
                     "closing a connection: an answer cannot be encoded",
@@ -32,11 +32,6 @@ struct Call<Response: KafkaMessage>: Sendable {
                 handler.closeNow()
             }
         }
-    }
-
-    /// Answers with a frame that has been put together already.
-    func respond(frame: [ByteBuffer]) {
-        connection.onLoop { $0.deliver(frame, slot: slot) }
     }
 
     /// Ends the call without an answer (acks=0).
@@ -49,14 +44,15 @@ struct Call<Response: KafkaMessage>: Sendable {
         connection.onLoop { $0.closeNow() }
     }
 
-    private func encode(_ response: Response, version: Int16) throws(WireError) -> ByteBuffer {
+    private func encode(_ response: Response, version: Int16) throws(WireError) -> [ByteBuffer] {
         var writer = WireWriter(capacity: 128)
+        // Records that a fetch returns go out as they were read.
+        writer.keepsApartFrom = ConnectionHandler.copyLimit
         writer.writeInt32(0)
         ResponseHeader.encode(
             correlationId: header.correlationId, apiKey: header.apiKey, version: version, into: &writer)
         try response.encode(into: &writer, version: version)
-        let size = Int32(writer.buffer.readableBytes - 4)
-        writer.buffer.setInteger(size, at: writer.buffer.readerIndex)
-        return writer.buffer
+        writer.buffer.setInteger(Int32(writer.writtenBytes - 4), at: writer.buffer.readerIndex)
+        return writer.pieces
     }
 }

@@ -13,7 +13,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     /// Answers larger than this are written as they are instead of being copied together.
-    private static let copyLimit = 16 * 1024
+    static let copyLimit = 16 * 1024
     /// Output gathered during a burst is handed to the channel beyond this size.
     private static let gatherLimit = 128 * 1024
 

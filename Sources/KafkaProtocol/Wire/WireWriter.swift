@@ -4,6 +4,10 @@ public import NIOCore
 public struct WireWriter: Sendable {
     /// What has been written.
     public var buffer: ByteBuffer
+    /// Bytes fields of at least this size are kept apart instead of being copied, for a sender that writes `pieces`.
+    public var keepsApartFrom = Int.max
+    /// The fields kept apart, each with its place in `buffer`.
+    private var apart: [(index: Int, bytes: ByteBuffer)] = []
 
     /// A writer with room for `capacity` bytes before it grows.
     public init(capacity: Int = 0) {
@@ -75,7 +79,26 @@ public struct WireWriter: Sendable {
         } else {
             writeInt32(Int32(value.readableBytes))
         }
+        guard value.readableBytes < keepsApartFrom else { return apart.append((buffer.writerIndex, value)) }
         buffer.writeImmutableBuffer(value)
+    }
+
+    /// How many bytes have been written, those kept apart included.
+    public var writtenBytes: Int { apart.reduce(buffer.readableBytes) { $0 + $1.bytes.readableBytes } }
+
+    /// What has been written, in order, without copies of the fields that were kept apart.
+    public var pieces: [ByteBuffer] {
+        var pieces: [ByteBuffer] = []
+        var start = buffer.readerIndex
+        for field in apart {
+            if let before = buffer.getSlice(at: start, length: field.index - start) { pieces.append(before) }
+            pieces.append(field.bytes)
+            start = field.index
+        }
+        if let rest = buffer.getSlice(at: start, length: buffer.writerIndex - start), rest.readableBytes > 0 {
+            pieces.append(rest)
+        }
+        return pieces
     }
 
     /// Absent bytes.
