@@ -55,7 +55,9 @@ import Testing
             #expect(our.isIgnorable == (their["ignorable"] as? Bool ?? false), "\(at)")
             if let value = their["default"] {
                 let text = "\(value)".trimmingCharacters(in: .whitespaces)
-                let words = [text, text.isEmpty ? "\"\"" : text, text == "1" ? "true" : text, text == "0" ? "false" : text]
+                let words = [
+                    text, text.isEmpty ? "\"\"" : text, text == "1" ? "true" : text, text == "0" ? "false" : text,
+                ]
                 #expect(our.defaultValue.map { words.contains($0) } == true, "\(at): default \(value)")
             } else {
                 #expect(our.defaultValue == nil, "\(at)")

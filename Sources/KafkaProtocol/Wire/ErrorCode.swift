@@ -295,7 +295,8 @@ public struct ErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConve
     public static let shareSessionLimitReached = ErrorCode(rawValue: 133)
 
     private static let retriable: Set<Int16> = [
-        2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 70, 71, 72, 74, 75, 78, 80, 83, 88, 89, 100, 103, 106, 122, 123,
+        2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 70, 71, 72, 74, 75, 78, 80, 83, 88, 89, 100, 103, 106,
+        122, 123,
     ]
     private static let stale: Set<Int16> = [3, 5, 6, 9, 13, 56, 72, 74, 75, 80, 83, 100, 103]
     private static let names: [Int16: String] = [

@@ -47,7 +47,8 @@ public struct KafkaUUID: Sendable, Hashable, CustomStringConvertible {
         var high: UInt64 = 0
         var low: UInt64 = 0
         for (index, byte) in bytes.enumerated() {
-            let character = byte == UInt8(ascii: "+") ? UInt8(ascii: "-") : byte == UInt8(ascii: "/") ? UInt8(ascii: "_") : byte
+            let character =
+                byte == UInt8(ascii: "+") ? UInt8(ascii: "-") : byte == UInt8(ascii: "/") ? UInt8(ascii: "_") : byte
             guard let digit = Self.alphabet.firstIndex(of: character) else { return nil }
             let width: UInt64 = index == 21 ? 2 : 6
             let value = index == 21 ? UInt64(digit) >> 4 : UInt64(digit)

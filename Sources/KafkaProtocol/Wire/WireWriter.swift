@@ -62,7 +62,9 @@ public struct WireWriter: Sendable {
             return
         }
         var fitting = Substring(value)
-        while fitting.utf8.count > Int(Int16.max) { fitting = fitting.dropLast(max(1, (fitting.utf8.count - 32_767) / 4)) }
+        while fitting.utf8.count > Int(Int16.max) {
+            fitting = fitting.dropLast(max(1, (fitting.utf8.count - 32_767) / 4))
+        }
         writeInt16(Int16(fitting.utf8.count))
         buffer.writeSubstring(fitting)
     }

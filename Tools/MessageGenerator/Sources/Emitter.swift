@@ -24,13 +24,21 @@ struct Emitter {
         let high = message.versions.high
         switch message.kind {
         case .request:
-            open("/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): KafkaRequest {")
+            open(
+                "/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): KafkaRequest {"
+            )
             line("/// The message that answers this request.\npublic typealias Response = \(apiName ?? "")Response")
-            line("/// The key that names this API on the wire.\npublic static var apiKey: APIKey { .\(lowerFirst(apiName ?? "")) }")
+            line(
+                "/// The key that names this API on the wire.\npublic static var apiKey: APIKey { .\(lowerFirst(apiName ?? "")) }"
+            )
         case .response:
-            open("/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): KafkaMessage {")
+            open(
+                "/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): KafkaMessage {"
+            )
         case .data:
-            open("/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): KafkaVersionedData {")
+            open(
+                "/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): KafkaVersionedData {"
+            )
         }
         line("/// The versions this code can read and write.")
         line("public static var validVersions: ClosedRange<Int16> { \(message.versions.low)...\(high) }")
@@ -70,9 +78,12 @@ struct Emitter {
     private mutating func emitDecode(_ fields: [FieldDefinition], _ typeName: String) {
         line("/// Reads the message as `version` lays it out.")
         open(
-            "public static func decode(from reader: inout WireReader, version: Int16) throws(WireError) -> \(typeName) {")
+            "public static func decode(from reader: inout WireReader, version: Int16) throws(WireError) -> \(typeName) {"
+        )
         let hasTags = !message.flexible.isEmpty
-        let untagged = fields.filter { $0.tag == nil || !$0.taggedVersions.contains($0.versions.clamped(to: message.versions)) }
+        let untagged = fields.filter {
+            $0.tag == nil || !$0.taggedVersions.contains($0.versions.clamped(to: message.versions))
+        }
         if hasTags { line("let flexible = version >= \(message.flexible.low)") }
         line("\(fields.isEmpty ? "let" : "var") value = \(typeName)()")
         for field in untagged {
@@ -174,9 +185,12 @@ struct Emitter {
         let hasTags = !message.flexible.isEmpty
         if hasTags { line("let flexible = version >= \(message.flexible.low)") }
         for field in fields {
-            let onlyTagged = field.tag != nil && field.taggedVersions.contains(field.versions.clamped(to: message.versions))
+            let onlyTagged =
+                field.tag != nil && field.taggedVersions.contains(field.versions.clamped(to: message.versions))
             if !onlyTagged {
-                guarded(field.versions, excluding: field.tag == nil ? .none : field.taggedVersions) { $0.emitWrite(field) }
+                guarded(field.versions, excluding: field.tag == nil ? .none : field.taggedVersions) {
+                    $0.emitWrite(field)
+                }
             }
             if !field.isIgnorable, let absent = negatedCondition(field.versions), let check = nonDefault(field) {
                 open("if \(absent), \(check) {")
@@ -252,7 +266,9 @@ struct Emitter {
         }
     }
 
-    private func writeExpression(_ field: FieldDefinition, _ name: String, _ flexible: String, _ writer: String) -> String {
+    private func writeExpression(_ field: FieldDefinition, _ name: String, _ flexible: String, _ writer: String)
+        -> String
+    {
         switch field.type {
         case "string": return "\(writer).writeString(\(name), flexible: \(flexible))"
         case "bytes", "records": return "\(writer).writeBytes(\(name), flexible: \(flexible))"
@@ -279,7 +295,8 @@ struct Emitter {
 
     private func isPrimitive(_ type: String) -> Bool {
         [
-            "bool", "int8", "int16", "uint16", "int32", "uint32", "int64", "float64", "string", "bytes", "records", "uuid",
+            "bool", "int8", "int16", "uint16", "int32", "uint32", "int64", "float64", "string", "bytes", "records",
+            "uuid",
         ].contains(type)
     }
 
