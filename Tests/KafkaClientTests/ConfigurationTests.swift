@@ -68,6 +68,13 @@ struct ConfigurationTests {
             "\(error)" == "cannot reach localhost:\(port): connection refused; is the broker running?"
         }
         await admin.close()
+        let consumer = try KafkaConsumer(
+            configuration: ConsumerConfiguration(client: configuration, groupID: "g"), logger: testLogger)
+        try await consumer.subscribe(["t"])
+        await #expect(throws: KafkaError.self) {
+            while true { _ = try await consumer.poll(timeout: .seconds(30)) }
+        }
+        await consumer.close()
     }
 
     @Test(.timeLimit(.minutes(1)))

@@ -241,6 +241,32 @@ struct MockClusterTests {
         }
     }
 
+    /// Highest versions of Kafka 2.1 (KafkaApis of that release): Produce, Fetch, ListOffsets, Metadata, OffsetCommit,
+    /// OffsetFetch, FindCoordinator, JoinGroup, Heartbeat, LeaveGroup, SyncGroup, InitProducerId.
+    @Test func `a broker of Kafka 2.1 will do`() async throws {
+        try await withMockCluster { mock in
+            let highest = [
+                0: 7, 1: 10, 2: 4, 3: 7, 8: 6, 9: 5, 10: 2, 11: 3, 12: 2, 13: 1, 14: 2, 22: 1,
+            ]
+            for (key, version) in highest { try await mock.run("versions \(key) 0 \(version)") }
+            try await mock.run("topic orders 2 1")
+            let producer = try producer(mock) { $0.compression = .zstd }
+            let sent = try await producer.send(
+                contentsOf: (0..<10).map {
+                    ProducerRecord(topic: "orders", partition: Int32($0 % 2), value: buffer("\($0)"))
+                })
+            #expect(sent.map(\.offset) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+            let consumer = try consumer(mock, group: "old")
+            try await consumer.subscribe(["orders"])
+            #expect(try await consumer.take(10).count == 10)
+            try await consumer.commit()
+            let committed = try await consumer.committed(partitions("orders", 2))
+            #expect(committed.values.map(\.offset) == [5, 5])
+            await producer.close()
+            await consumer.close()
+        }
+    }
+
     @Test func `positions: seek, beginning, end, pause, times`() async throws {
         try await withMockCluster { mock in
             try await mock.run("topic orders 1 1")

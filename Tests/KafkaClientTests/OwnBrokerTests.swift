@@ -262,7 +262,8 @@ struct OwnBrokerTests {
             let partition = TopicPartition(topic: "orders", partition: 0)
             let producer = try producer(broker)
             _ = try await producer.send(contentsOf: [
-                ProducerRecord(topic: "orders", value: buffer("a")), ProducerRecord(topic: "orders", value: buffer("b")),
+                ProducerRecord(topic: "orders", value: buffer("a")),
+                ProducerRecord(topic: "orders", value: buffer("b")),
             ])
             let lenient = try consumer(broker)
             try await lenient.assign([partition])

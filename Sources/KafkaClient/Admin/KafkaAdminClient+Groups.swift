@@ -53,7 +53,8 @@ extension KafkaAdminClient {
                 return request
             }
             guard let group = response.groups.first else {
-                throw KafkaError(.malformedResponse, "the broker says nothing of group '\(groupID)'", isRetriable: false)
+                throw KafkaError(
+                    .malformedResponse, "the broker says nothing of group '\(groupID)'", isRetriable: false)
             }
             try cluster.check(group.errorCode, group: groupID, "group '\(groupID)'")
             return GroupDescription(

@@ -144,15 +144,19 @@ extension ClusterClient {
                 try check(answer.errorCode, group: group, "offsets of group '\(group)'")
                 for topic in answer.topics {
                     entries += topic.partitions.map {
-                        (topic.name, $0.partitionIndex, $0.committedOffset, $0.committedLeaderEpoch, $0.metadata,
-                            $0.errorCode)
+                        (
+                            topic.name, $0.partitionIndex, $0.committedOffset, $0.committedLeaderEpoch, $0.metadata,
+                            $0.errorCode
+                        )
                     }
                 }
             }
             for topic in response.topics {
                 entries += topic.partitions.map {
-                    (topic.name, $0.partitionIndex, $0.committedOffset, $0.committedLeaderEpoch, $0.metadata,
-                        $0.errorCode)
+                    (
+                        topic.name, $0.partitionIndex, $0.committedOffset, $0.committedLeaderEpoch, $0.metadata,
+                        $0.errorCode
+                    )
                 }
             }
             var result: [TopicPartition: OffsetAndMetadata] = [:]

@@ -177,7 +177,8 @@ final class BrokerConnection: Sendable {
             if let answer = ErrorAnswer.read(request, frame, version: version) { return .success(answer) }
             return .failure(
                 KafkaError(
-                    .malformedResponse, "\(peer) answered \(R.apiKey.name) version \(version) with bytes that "
+                    .malformedResponse,
+                    "\(peer) answered \(R.apiKey.name) version \(version) with bytes that "
                         + "can't be read: \(error)", isRetriable: false, cause: error))
         }
     }

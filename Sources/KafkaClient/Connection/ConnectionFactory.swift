@@ -19,8 +19,11 @@ struct ConnectionFactory: Sendable {
         return ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(timeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(
-                minimum: 1024, initial: 4096, maximum: 1 << 20))
+            .channelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024, initial: 4096, maximum: 1 << 20)
+            )
             .connect(host: address.host, port: address.port)
             .flatMapError { error in
                 loop.makeFailedFuture(
@@ -72,7 +75,8 @@ struct ConnectionFactory: Sendable {
                 connection.close(error)
                 promise.fail(
                     KafkaError(
-                        .connectionFailed, "\(connection.address) did not tell its versions: \(error.message); "
+                        .connectionFailed,
+                        "\(connection.address) did not tell its versions: \(error.message); "
                             + "is it a Kafka broker's plain port?", cause: error))
             }
         }
@@ -89,7 +93,8 @@ extension BrokerConnection {
         submitRaw(request, version: version, timeout: timeout) { result in
             completion(
                 result.flatMap { frame in
-                    let code = frame.getInteger(at: frame.readerIndex + 4, as: Int16.self).map(ErrorCode.init(rawValue:))
+                    let code = frame.getInteger(at: frame.readerIndex + 4, as: Int16.self).map(
+                        ErrorCode.init(rawValue:))
                     guard let code, code != .none else {
                         return Self.decode(ApiVersionsRequest.self, frame, version: version, peer: peer)
                     }

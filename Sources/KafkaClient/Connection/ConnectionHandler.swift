@@ -24,7 +24,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         connection.close(
-            failure ?? KafkaError(.connectionClosed, "the connection to \(connection.address) was closed by the broker"))
+            failure ?? KafkaError(.connectionClosed, "the connection to \(connection.address) was closed by the broker")
+        )
         context.fireChannelInactive()
     }
 

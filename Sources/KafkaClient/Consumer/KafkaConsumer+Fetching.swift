@@ -120,7 +120,8 @@ extension KafkaConsumer {
             }
         case .offsetOutOfRange:
             logger.info(
-                "the position is out of range", metadata: [
+                "the position is out of range",
+                metadata: [
                     "partition": "\(target.partition)", "offset": "\(target.offset)",
                 ])
             state.fetch.seek(target.partition, to: nil, need: .reset)

@@ -11,18 +11,14 @@ extension KafkaConsumer {
     }
 
     private func keepHouse() async {
-        var metadataDue = NIODeadline.now()
-        var commitDue = NIODeadline.now() + TimeAmount(configuration.autoCommitInterval)
+        let start = NIODeadline.now()
+        var metadataDue = start
+        var commitDue = start + TimeAmount(configuration.autoCommitInterval)
         var failures = 0
         while !Task.isCancelled {
             let now = NIODeadline.now()
-            let wantsMetadata = state.withLockedValue { state in
-                defer { state.wantsMetadata = false }
-                return state.wantsMetadata
-            }
-            var next = now + .seconds(60)
             do {
-                if wantsMetadata || now >= metadataDue {
+                if takeMetadataWish() || now >= metadataDue {
                     let isComplete = try await refreshTopics()
                     let age: TimeAmount = isComplete ? TimeAmount(configuration.client.metadataMaxAge) : .seconds(1)
                     metadataDue = .now() + age
@@ -34,24 +30,43 @@ extension KafkaConsumer {
                     await autoCommit()
                 }
                 failures = 0
+                var next = min(now + .seconds(60), metadataDue)
+                if configuration.enableAutoCommit, configuration.groupID != nil { next = min(next, commitDue) }
+                try await chores.wait(until: next)
             } catch let error as KafkaError where error.code != .closed {
                 failures += 1
-                if error.isRetriable {
-                    logger.debug("will try again", metadata: ["error": "\(error)"])
-                    if error.asksForMetadata { state.withLockedValue { $0.wantsMetadata = true } }
-                } else {
-                    state.withLockedValue { $0.failure = error }
-                    signal.notify()
-                }
-                let delay = cluster.retryBackoff.delay(afterFailures: failures)
-                do { try await Task.sleep(for: delay) } catch { return }
-                continue
+                tell(error, failures: failures, start: start)
+                do { try await Task.sleep(for: cluster.retryBackoff.delay(afterFailures: failures)) } catch { return }
             } catch {
                 return
             }
-            next = min(next, metadataDue)
-            if configuration.enableAutoCommit, configuration.groupID != nil { next = min(next, commitDue) }
-            do { _ = try await chores.wait(until: next) } catch { return }
+        }
+    }
+
+    private func takeMetadataWish() -> Bool {
+        state.withLockedValue { state in
+            defer { state.wantsMetadata = false }
+            return state.wantsMetadata
+        }
+    }
+
+    /// What time may mend is logged, once per outage; what it can't, and a cluster that was never there, ends in `poll`.
+    private func tell(_ error: KafkaError, failures: Int, start: NIODeadline) {
+        let isHopeless =
+            !cluster.state.withLockedValue { $0.everConnected }
+            && start + TimeAmount(configuration.client.bootstrapPatience) < .now()
+        if error.isRetriable, !isHopeless {
+            if failures == 3 {
+                logger.warning("the cluster can't be used; trying again", metadata: ["error": "\(error)"])
+            }
+            if error.asksForMetadata { state.withLockedValue { $0.wantsMetadata = true } }
+        } else {
+            state.withLockedValue { state in
+                state.failure = error
+                if error.isRetriable { state.wantsMetadata = true }
+            }
+            settlePositionWaiters(error)
+            signal.notify()
         }
     }
 
@@ -126,6 +141,7 @@ extension KafkaConsumer {
                     unknown.append(entry.partition)
                 }
             }
+            settlePositionWaiters()
         }
         for entry in needs {
             switch entry.need {
@@ -166,6 +182,7 @@ extension KafkaConsumer {
                 }
             }
         }
+        settlePositionWaiters()
         if let failure { throw failure }
     }
 

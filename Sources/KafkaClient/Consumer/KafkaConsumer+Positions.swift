@@ -7,23 +7,48 @@ extension KafkaConsumer {
 
     /// The offset of the next record that `poll` will return. Waits until it is known.
     public func position(_ partition: TopicPartition) async throws -> Int64 {
-        let deadline = NIODeadline.now() + TimeAmount(configuration.client.apiTimeout)
-        while true {
-            let known: Int64? = try state.withLockedValue { state in
-                if let failure = state.failure {
-                    state.failure = nil
-                    throw failure
-                }
-                guard let entry = state.fetch.partitions[partition] else { throw Self.notAssigned(partition) }
-                return entry.position
+        let waiter = Waiter<Int64>()
+        let isKnown: Bool = try state.withLockedValue { state in
+            if let failure = state.failure {
+                state.failure = nil
+                throw failure
             }
-            if let known { return known }
-            guard NIODeadline.now() < deadline else {
-                throw KafkaError(.timedOut, "the position of \(partition) could not be found in time")
+            guard let entry = state.fetch.partitions[partition] else { throw Self.notAssigned(partition) }
+            if let position = entry.position {
+                waiter.finish(.success(position))
+                return true
             }
-            chores.notify()
-            try await Task.sleep(for: .milliseconds(2))
+            state.positionWaiters.append((partition, waiter))
+            return false
         }
+        if isKnown { return try await waiter.value() }
+        chores.notify()
+        let alarm = eventLoop.scheduleTask(in: TimeAmount(configuration.client.apiTimeout)) {
+            waiter.finish(
+                .failure(KafkaError(.timedOut, "the position of \(partition) could not be found in time")))
+        }
+        defer { alarm.cancel() }
+        return try await waiter.value()
+    }
+
+    /// Tells those who wait for positions; to be called when some may have become known, or can't.
+    func settlePositionWaiters(_ failure: KafkaError? = nil) {
+        let settled = state.withLockedValue { state -> [(Waiter<Int64>, Result<Int64, any Error>)] in
+            var settled: [(Waiter<Int64>, Result<Int64, any Error>)] = []
+            state.positionWaiters.removeAll { partition, waiter in
+                if let failure {
+                    settled.append((waiter, .failure(failure)))
+                } else if let entry = state.fetch.partitions[partition] {
+                    guard let position = entry.position else { return false }
+                    settled.append((waiter, .success(position)))
+                } else {
+                    settled.append((waiter, .failure(Self.notAssigned(partition))))
+                }
+                return true
+            }
+            return settled
+        }
+        for (waiter, result) in settled { waiter.finish(result) }
     }
 
     /// Goes on at this offset.
@@ -63,6 +88,7 @@ extension KafkaConsumer {
             }
             body(&state.fetch)
         }
+        settlePositionWaiters()
         chores.notify()
         signal.notify()
     }

@@ -33,6 +33,7 @@ public final class KafkaConsumer: Sendable {
         var wantsMetadata = false
         var housekeeper: Task<Void, Never>?
         var retryTimer: NIODeadline?
+        var positionWaiters: [(partition: TopicPartition, waiter: Waiter<Int64>)] = []
     }
 
     /// The configuration it was made with.
@@ -240,6 +241,7 @@ public final class KafkaConsumer: Sendable {
         await housekeeper?.value
         await leaveGroup(commit: configuration.enableAutoCommit)
         state.withLockedValue { $0.fetch.assign([], need: .reset) }
+        settlePositionWaiters(.closed("the consumer"))
         if ownsCluster { cluster.close() }
     }
 

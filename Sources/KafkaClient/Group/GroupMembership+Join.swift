@@ -21,7 +21,8 @@ extension GroupMembership {
             // Cancelled by leave(), or the leader's own assignment failed.
             outcome = .fail(
                 KafkaError(
-                    .invalidState, "joining group '\(configuration.groupID)': \(error)", isRetriable: false, cause: error))
+                    .invalidState, "joining group '\(configuration.groupID)': \(error)", isRetriable: false,
+                    cause: error))
         }
         state.withLockedValue { state in
             guard state.machine.phase != .left else { return }
@@ -220,6 +221,7 @@ extension Duration {
     /// Whole milliseconds, as the wire wants them.
     var milliseconds: Int32 {
         let (seconds, attoseconds) = components
-        return Int32(clamping: seconds.multipliedReportingOverflow(by: 1000).partialValue + attoseconds / 1_000_000_000_000_000)
+        return Int32(
+            clamping: seconds.multipliedReportingOverflow(by: 1000).partialValue + attoseconds / 1_000_000_000_000_000)
     }
 }

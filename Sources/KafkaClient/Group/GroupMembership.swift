@@ -158,7 +158,8 @@ public final class GroupMembership: Sendable {
             logger.debug("left group", metadata: ["group": "\(groupID)", "answer": "\(response.errorCode)"])
         } catch {
             logger.info(
-                "could not leave the group; its session time-out will", metadata: [
+                "could not leave the group; its session time-out will",
+                metadata: [
                     "group": "\(groupID)", "error": "\(error)",
                 ])
         }

@@ -92,13 +92,21 @@ extension KafkaProducer {
         }
         let configuration = configuration
         let payload = buffers
-        let topicIDs = request.usesTopicIDs ? cluster.metadata.topics.mapValues(\.id) : [:]
+        let topicIDs = topicIDs(of: final)
         cluster.call(
             at: request.node.address, limit: request.usesTopicIDs ? .max : 12,
             atLeast: configuration.compression == .zstd ? 7 : 3,
             expectsResponse: configuration.acks != .none,
             build: { _ in Self.request(final, payload, topicIDs, configuration) },
             completion: { [self] result in handle(final, topicIDs, result) })
+    }
+
+    private func topicIDs(of request: RecordAccumulator.Request) -> [String: KafkaUUID] {
+        guard request.usesTopicIDs else { return [:] }
+        let topics = cluster.metadata.topics
+        var ids: [String: KafkaUUID] = [:]
+        for batch in request.batches { ids[batch.partition.topic] = topics[batch.partition.topic]?.id }
+        return ids
     }
 
     private static func request(

@@ -202,7 +202,8 @@ public final class KafkaProducer: Sendable {
         let size = RecordBatchBuilder.estimatedSize(key: record.key, value: record.value, headers: record.headers)
         guard size + RecordBatchHeader.size <= configuration.maxRequestSize else {
             throw KafkaError(
-                .recordTooLarge, "a record of \(size) bytes for topic \(record.topic) is larger than "
+                .recordTooLarge,
+                "a record of \(size) bytes for topic \(record.topic) is larger than "
                     + "max.request.size=\(configuration.maxRequestSize)", isRetriable: false)
         }
         return size

@@ -245,7 +245,8 @@ struct RecordAccumulator {
     private static func timedOut(_ batch: ProducerBatch) -> KafkaError {
         let reason = batch.lastError.map { ": \($0.message)" } ?? ": the partition's leader could not be reached"
         return KafkaError(
-            .timedOut, "\(batch.count) record(s) for \(batch.partition) were not delivered within delivery.timeout.ms"
+            .timedOut,
+            "\(batch.count) record(s) for \(batch.partition) were not delivered within delivery.timeout.ms"
                 + reason, isRetriable: false, cause: batch.lastError)
     }
 

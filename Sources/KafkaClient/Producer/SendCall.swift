@@ -22,7 +22,8 @@ final class SendCall: Sendable {
     func enter(_ partition: TopicPartition, timestamp: Int64) {
         state.withLockedValue {
             $0.results.append(
-                RecordMetadata(topic: partition.topic, partition: partition.partition, offset: -1, timestamp: timestamp))
+                RecordMetadata(topic: partition.topic, partition: partition.partition, offset: -1, timestamp: timestamp)
+            )
         }
     }
 
