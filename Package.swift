@@ -123,6 +123,9 @@ let package = Package(
                 "KafkaClient", "KafkaProtocol", "KafkaBroker", "KafkaTesting", nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["SluiceCLI", "KafkaTesting", "KafkaClient", nioCore, logging],
+            exclude: ["Support/group.py"], swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests",

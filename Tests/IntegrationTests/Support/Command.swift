@@ -51,7 +51,7 @@ enum Command {
         // Files instead of pipes: a child that prints more than a pipe holds must not wait for us.
         let folder = try TemporaryFolder()
         for name in ["in", "out", "err"] {
-            FileManager.default.createFile(atPath: "\(folder.path)/\(name)", contents: Data(input.utf8))
+            _ = FileManager.default.createFile(atPath: "\(folder.path)/\(name)", contents: Data(input.utf8))
         }
         for name in ["out", "err"] { try Data().write(to: URL(filePath: "\(folder.path)/\(name)")) }
         process.standardInput = FileHandle(forReadingAtPath: "\(folder.path)/in")

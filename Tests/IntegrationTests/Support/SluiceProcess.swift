@@ -41,7 +41,7 @@ final class SluiceProcess {
             ] + extraArguments
         let logPath = folder.path + "/log"
         if !FileManager.default.fileExists(atPath: logPath) {
-            FileManager.default.createFile(atPath: logPath, contents: nil)
+            _ = FileManager.default.createFile(atPath: logPath, contents: nil)
         }
         let logFile = try #require(FileHandle(forWritingAtPath: logPath))
         logFile.seekToEndOfFile()
