@@ -29,7 +29,10 @@ public final class Broker: Sendable {
         /// The port.
         public let port: Int
 
-        public var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
+        /// `host:port`, with brackets around an IPv6 address.
+        public var description: String {
+            host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
     }
 
     private struct Running {
@@ -73,7 +76,8 @@ public final class Broker: Sendable {
     @discardableResult
     public func start() async throws(BrokerError) -> Address {
         if let address = running.withLockedValue({ $0?.address }) { return address }
-        let ownGroup = givenGroup == nil ? MultiThreadedEventLoopGroup(numberOfThreads: configuration.networkThreads) : nil
+        let ownGroup =
+            givenGroup == nil ? MultiThreadedEventLoopGroup(numberOfThreads: configuration.networkThreads) : nil
         let group: any EventLoopGroup = givenGroup ?? ownGroup ?? MultiThreadedEventLoopGroup.singleton
         let node: BrokerNode
         do throws(StorageError) {

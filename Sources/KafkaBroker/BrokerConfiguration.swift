@@ -90,7 +90,8 @@ public struct BrokerConfiguration: Sendable {
         offsetMetadataMaxBytes = int("offset.metadata.max.bytes") ?? offsetMetadataMaxBytes
         groupInitialRebalanceDelay =
             int("group.initial.rebalance.delay.ms").map { Int64($0) } ?? groupInitialRebalanceDelay
-        let shortest = int("group.min.session.timeout.ms").map { Int32(clamping: $0) } ?? groupSessionTimeouts.lowerBound
+        let shortest =
+            int("group.min.session.timeout.ms").map { Int32(clamping: $0) } ?? groupSessionTimeouts.lowerBound
         let longest = int("group.max.session.timeout.ms").map { Int32(clamping: $0) } ?? groupSessionTimeouts.upperBound
         groupSessionTimeouts = shortest...max(shortest, longest)
         groupMaxSize = int("group.max.size") ?? groupMaxSize
@@ -106,7 +107,8 @@ public struct BrokerConfiguration: Sendable {
             let list = ConfigKey.items(folders)
             guard let first = list.first, list.count == 1 else {
                 throw BrokerError(
-                    .configuration, "log.dirs must name one folder, not \(list.count): this broker keeps all logs in one.")
+                    .configuration,
+                    "log.dirs must name one folder, not \(list.count): this broker keeps all logs in one.")
             }
             dataDirectory = first
         }

@@ -2,6 +2,7 @@
 public struct BrokerError: Error, Sendable, CustomStringConvertible {
     /// The kind of failure; more kinds may come.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The kind in words.
         public let description: String
         /// A setting has a value that cannot be used.
         public static let configuration = Code(description: "configuration")
@@ -11,6 +12,7 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let storage = Code(description: "storage")
     }
 
+    /// The kind of failure.
     public var code: Code
     /// Says what failed and what to do about it.
     public var message: String
@@ -24,5 +26,6 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// The message.
     public var description: String { message }
 }

@@ -114,7 +114,8 @@ extension RawConnection {
         #expect(result.errorCode == .none, "\(result.errorMessage ?? "")")
     }
 
-    static func batch(_ values: [String], key: String? = "k", timestamp: Int64 = 1_700_000_000_000) throws -> ByteBuffer {
+    static func batch(_ values: [String], key: String? = "k", timestamp: Int64 = 1_700_000_000_000) throws -> ByteBuffer
+    {
         var builder = RecordBatchBuilder(compression: .none)
         for (index, value) in values.enumerated() {
             builder.append(
@@ -143,7 +144,8 @@ extension RawConnection {
     typealias ProduceResult = ProduceResponse.TopicProduceResponse.PartitionProduceResponse
 
     @discardableResult
-    func produce(_ topic: String, _ records: ByteBuffer, partition: Int32 = 0, acks: Int16 = -1) throws -> ProduceResult {
+    func produce(_ topic: String, _ records: ByteBuffer, partition: Int32 = 0, acks: Int16 = -1) throws -> ProduceResult
+    {
         let response = try call(Self.produceRequest(topic, records, partition: partition, acks: acks), version: 12)
         return try #require(response.responses.first?.partitionResponses.first)
     }

@@ -18,7 +18,8 @@ struct WireTests {
             request.clientSoftwareVersion = version >= 3 ? "1.0" : ""
             let response = try connection.call(request, version: version)
             #expect(response.errorCode == .none)
-            let ranges = Dictionary(uniqueKeysWithValues: response.apiKeys.map { ($0.apiKey, $0.minVersion...$0.maxVersion) })
+            let ranges = Dictionary(
+                uniqueKeysWithValues: response.apiKeys.map { ($0.apiKey, $0.minVersion...$0.maxVersion) })
             // The released ranges of Kafka 4.3.1.
             let expected: [Int16: ClosedRange<Int16>] = [
                 0: 0...13, 1: 4...18, 2: 1...11, 3: 0...13, 8: 2...10, 9: 1...10, 10: 0...6, 11: 0...9, 12: 0...4,
@@ -165,7 +166,8 @@ struct WireTests {
         for version: Int16 in 0...2 {
             var request = DeleteGroupsRequest()
             request.groupsNames = ["g\(version)", "nobody"]
-            #expect(try connection.call(request, version: version).results.map(\.errorCode) == [.none, .groupIdNotFound])
+            #expect(
+                try connection.call(request, version: version).results.map(\.errorCode) == [.none, .groupIdNotFound])
         }
         var delete = OffsetDeleteRequest()
         delete.groupId = "nobody"
@@ -279,7 +281,8 @@ struct WireTests {
         return request
     }
 
-    private func metadata(_ connection: RawConnection, _ name: String) throws -> MetadataResponse.MetadataResponseTopic {
+    private func metadata(_ connection: RawConnection, _ name: String) throws -> MetadataResponse.MetadataResponseTopic
+    {
         var topic = MetadataRequest.MetadataRequestTopic()
         topic.name = name
         var request = MetadataRequest()

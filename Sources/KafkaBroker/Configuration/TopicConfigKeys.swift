@@ -59,7 +59,8 @@ enum TopicConfigKeys {
             "How far a record's timestamp may lie behind the broker's clock."),
         ConfigKey(
             "message.timestamp.type", .string, "CreateTime", broker: "log.message.timestamp.type",
-            allowed: ["CreateTime", "LogAppendTime"], "Whose clock gives the timestamp: the producer's or the broker's."),
+            allowed: ["CreateTime", "LogAppendTime"], "Whose clock gives the timestamp: the producer's or the broker's."
+        ),
         ConfigKey(
             "min.cleanable.dirty.ratio", .double, "0.5", broker: "log.cleaner.min.cleanable.ratio",
             "Share of uncleaned log at which compaction begins."),

@@ -241,7 +241,9 @@ extension ClassicGroup {
         }
         var votes: [String: Int] = [:]
         for member in members.values {
-            if let vote = member.protocols.first(where: { shared.contains($0.name) }) { votes[vote.name, default: 0] += 1 }
+            if let vote = member.protocols.first(where: { shared.contains($0.name) }) {
+                votes[vote.name, default: 0] += 1
+            }
         }
         return shared.max { votes[$0, default: 0] < votes[$1, default: 0] }
     }

@@ -45,7 +45,9 @@ extension ClassicGroup {
     /// The coordinator has written the assignment, or failed to.
     mutating func persisted(generation: Int32, error: ErrorCode, now: Int64) -> [Action] {
         // A rebalance that began meanwhile has made this assignment worthless.
-        guard state == .completingRebalance, let written = persisting, written.generation == generation else { return [] }
+        guard state == .completingRebalance, let written = persisting, written.generation == generation else {
+            return []
+        }
         persisting = nil
         guard error == .none else {
             return abandonSync(error) + prepareRebalance(now: now)

@@ -4,9 +4,10 @@ import OrderedCollections
 
 /// One group of the classic protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup) as a pure state machine.
 ///
-/// Events are the mutating methods; each returns the actions that the coordinator carries out. Nothing here does IO or
-/// knows a clock: `now` is handed in as milliseconds of a clock that never runs backwards. The rules are those of Kafka's
-/// `GroupMetadata` and `GroupCoordinator` (KIP-62, KIP-345 static members, KIP-394 member id required, KIP-814).
+/// Events are the mutating methods; each returns the actions that the coordinator carries out. Nothing here does IO
+/// or knows a clock: `now` is handed in as milliseconds of a clock that never runs backwards. The rules are those of
+/// Kafka's `GroupMetadata` and `GroupCoordinator` (KIP-62, KIP-345 static members, KIP-394 member id required,
+/// KIP-814).
 struct ClassicGroup {
     /// Stands for a request whose answer is still owed; the coordinator maps it to the connection.
     typealias Token = UInt64

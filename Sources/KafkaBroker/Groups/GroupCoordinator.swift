@@ -36,6 +36,11 @@ final class GroupCoordinator: Sendable {
         }
     }
 
+    /// Ends the groups' timers.
+    func stop() async {
+        try? await eventLoop.submit { self.groups.value?.stop() }.get()
+    }
+
     private var current: Groups {
         if let groups = groups.value { return groups }
         let made = make()
@@ -67,6 +72,7 @@ final class Groups {
     let logger: Logger
     var entries: [String: Entry] = [:]
     private(set) var loaded: Set<Int32> = []
+    private var isStopped = false
     private var nextToken: ClassicGroup.Token = 0
     private var joinAnswers: [ClassicGroup.Token: (ClassicGroup.JoinOutcome) -> Void] = [:]
     private var syncAnswers: [ClassicGroup.Token: (ClassicGroup.SyncOutcome) -> Void] = [:]
@@ -175,7 +181,7 @@ final class Groups {
 
     /// Sets the timer to the group's next deadline. A deadline that moved later is noticed when the old one rings.
     func schedule(_ entry: Entry) {
-        guard let deadline = entry.group.nextDeadline else {
+        guard !isStopped, let deadline = entry.group.nextDeadline else {
             entry.timer?.cancel()
             entry.timer = nil
             entry.timerDeadline = .max
@@ -189,6 +195,15 @@ final class Groups {
             entry.timer = nil
             entry.timerDeadline = .max
             self.perform(entry.group.expire(now: SteadyClock.now()), entry)
+        }
+    }
+
+    /// Ends all timers; nothing is expired any more.
+    func stop() {
+        isStopped = true
+        for entry in entries.values {
+            entry.timer?.cancel()
+            entry.timer = nil
         }
     }
 

@@ -91,9 +91,11 @@ enum GroupRecords {
             return .offset(group: record.group, key: offsetKey, value: committed)
         case 2:
             let record = try GroupMetadataKey.decodeVersioned(key)
-            return .group(id: record.group, value: try value.map { bytes throws(WireError) in
-                try GroupMetadataValue.decodeVersioned(bytes)
-            })
+            return .group(
+                id: record.group,
+                value: try value.map { bytes throws(WireError) in
+                    try GroupMetadataValue.decodeVersioned(bytes)
+                })
         default:
             return nil
         }

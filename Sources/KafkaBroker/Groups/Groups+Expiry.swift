@@ -20,8 +20,8 @@ extension Groups {
         }
     }
 
-    /// Removes offsets that are older than `offsets.retention.minutes` from groups without members, and groups that have
-    /// neither members nor offsets.
+    /// Removes offsets that are older than `offsets.retention.minutes` from groups without members, and groups that
+    /// have neither members nor offsets.
     func expireOffsets(now: Int64) {
         let retention = configuration.offsetsRetentionMinutes * 60_000
         for (id, entry) in entries {
@@ -33,11 +33,14 @@ extension Groups {
         }
     }
 
-    /// Keeps the offsets topic short: when a partition holds many more records than there is to know, what is known is
-    /// written anew at its end, and once that is on disk, what came before is cut off. (The log itself does not compact.)
+    /// Keeps the offsets topic short: when a partition holds many more records than there is to know, what is known
+    /// is written anew at its end, and once that is on disk, what came before is cut off. (The log itself does not
+    /// compact.)
     func tidy() {
         for partition in loaded {
-            let members = entries.filter { GroupRecords.partition(of: $0.key, count: store.partitionCount) == partition }
+            let members = entries.filter {
+                GroupRecords.partition(of: $0.key, count: store.partitionCount) == partition
+            }
             let known = members.values.reduce(members.count) { $0 + $1.offsets.count }
             // An append that is not on disk yet is not known yet: it would be cut off.
             guard let log = store.openedLog(partition), !store.isAppending(to: partition), known > 0,
@@ -80,7 +83,9 @@ extension Groups {
     private func snapshot(_ entries: [String: Entry]) throws(WireError) -> [GroupRecords.Encoded] {
         var records: [GroupRecords.Encoded] = []
         for (id, entry) in entries {
-            for (key, value) in entry.offsets { records.append(try GroupRecords.offset(group: id, key: key, value: value)) }
+            for (key, value) in entry.offsets {
+                records.append(try GroupRecords.offset(group: id, key: key, value: value))
+            }
             // A group in the middle of a rebalance is remembered as of its last generation by whoever writes it next.
             if entry.group.state == .stable || (entry.group.state == .empty && entry.group.protocolType != nil) {
                 let since = entry.group.state == .empty ? entry.emptySince : WallClock.now()

@@ -3,8 +3,8 @@ import KafkaProtocol
 /// ApiVersions (18), versions 0–4.
 ///
 /// - The answer is made from the table of handlers, so that nothing is announced that is not served.
-/// - A version we do not know is answered with UNSUPPORTED_VERSION in the layout of version 0, with the list, so that the
-///   client can ask again (KIP-511).
+/// - A version we do not know is answered with UNSUPPORTED_VERSION in the layout of version 0, with the list, so that
+///   the client can ask again (KIP-511).
 /// - v3: client name and version; names that Kafka refuses are refused with INVALID_REQUEST.
 /// - No features are announced: clients then use classic groups and, later, the first transaction protocol.
 enum ApiVersionsHandler: RequestHandler {

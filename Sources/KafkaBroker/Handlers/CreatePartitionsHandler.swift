@@ -48,7 +48,8 @@ enum CreatePartitionsHandler: RequestHandler {
         }
         guard asked.count > existing, asked.count <= MetadataRecord.largestPartitionCount else {
             throw Refusal(
-                .invalidPartitions, "The topic \(asked.name) currently has \(existing) partition(s); "
+                .invalidPartitions,
+                "The topic \(asked.name) currently has \(existing) partition(s); "
                     + "\(asked.count) would not be an increase.")
         }
         if topic.name == TopicName.consumerOffsets {
@@ -59,7 +60,8 @@ enum CreatePartitionsHandler: RequestHandler {
                 assignments.allSatisfy({ $0.brokerIds == [node.configuration.nodeID] })
             else {
                 throw Refusal(
-                    .invalidReplicaAssignment, "Every new partition must lie on node \(node.configuration.nodeID) alone.")
+                    .invalidReplicaAssignment,
+                    "Every new partition must lie on node \(node.configuration.nodeID) alone.")
             }
         }
         if !request.validateOnly { try node.topics.grow(topic, to: asked.count) }

@@ -9,7 +9,8 @@ enum DescribeClusterHandler: RequestHandler {
         response.endpointType = request.endpointType
         guard request.endpointType == 1 else {
             response.errorCode = request.endpointType == 2 ? .mismatchedEndpointType : .unsupportedEndpointType
-            response.errorMessage = "The request was sent to an endpoint of type BROKER, "
+            response.errorMessage =
+                "The request was sent to an endpoint of type BROKER, "
                 + "but we wanted an endpoint of type \(request.endpointType == 2 ? "CONTROLLER" : "UNKNOWN")."
             return call.respond(response)
         }

@@ -1,8 +1,8 @@
 import KafkaProtocol
 
-/// DescribeConfigs (32), versions 1–4. Topics (type 2) and this broker (type 4): all names Kafka knows for topics and all
-/// broker names that mean something here, with value, source, default and (v1+) synonyms, (v3+) type and documentation.
-/// Other resource types are refused with INVALID_REQUEST.
+/// DescribeConfigs (32), versions 1–4. Topics (type 2) and this broker (type 4): all names Kafka knows for topics and
+/// all broker names that mean something here, with value, source, default and (v1+) synonyms, (v3+) type and
+/// documentation. Other resource types are refused with INVALID_REQUEST.
 enum DescribeConfigsHandler: RequestHandler {
     typealias Request = DescribeConfigsRequest
     typealias Result = DescribeConfigsResponse.DescribeConfigsResult
@@ -30,7 +30,8 @@ enum DescribeConfigsHandler: RequestHandler {
     }
 
     private static func entries(
-        _ resource: DescribeConfigsRequest.DescribeConfigsResource, _ request: DescribeConfigsRequest, _ node: BrokerNode
+        _ resource: DescribeConfigsRequest.DescribeConfigsResource, _ request: DescribeConfigsRequest,
+        _ node: BrokerNode
     ) throws(Refusal) -> [Entry] {
         switch resource.resourceType {
         case 2:

@@ -3,8 +3,8 @@ import KafkaProtocol
 /// FindCoordinator (10), versions 0–6.
 ///
 /// - There is one node, so it coordinates every group. v4+ several keys in one request.
-/// - Key type 1 (transactions) is refused: this broker has none yet. The code is one that clients take as final, so that
-///   they report the message instead of asking again.
+/// - Key type 1 (transactions) is refused: this broker has none yet. The code is one that clients take as final, so
+///   that they report the message instead of asking again.
 enum FindCoordinatorHandler: RequestHandler {
     typealias Request = FindCoordinatorRequest
 

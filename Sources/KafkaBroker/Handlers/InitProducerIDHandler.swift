@@ -3,8 +3,8 @@ import KafkaProtocol
 /// InitProducerId (22), versions 0–5.
 ///
 /// - Gives an idempotent producer an id that no other producer has or had; the id's block is on disk first.
-/// - v3+ a producer that knows its id asks for the next epoch (KIP-360); without a transactional id Kafka gives a new id
-///   then, and so do we.
+/// - v3+ a producer that knows its id asks for the next epoch (KIP-360); without a transactional id Kafka gives a new
+///   id then, and so do we.
 /// - A transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED: this broker has no transactions yet.
 enum InitProducerIDHandler: RequestHandler {
     typealias Request = InitProducerIdRequest

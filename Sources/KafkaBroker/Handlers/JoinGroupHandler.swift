@@ -41,7 +41,8 @@ enum JoinGroupHandler: RequestHandler {
             generatedMemberID: "\(request.groupInstanceId ?? call.clientID)-\(KafkaUUID.random().dashed)",
             instanceID: request.groupInstanceId, clientID: call.clientID, clientHost: call.connection.clientHost,
             sessionTimeout: Int64(request.sessionTimeoutMs),
-            rebalanceTimeout: Int64(request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs),
+            rebalanceTimeout: Int64(
+                request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs),
             protocolType: request.protocolType,
             protocols: request.protocols.map { .init(name: $0.name, metadata: $0.metadata.detached()) },
             requiresMemberID: call.version >= 4, supportsSkippingAssignment: call.version >= 9, token: token)

@@ -4,8 +4,8 @@ import NIOCore
 
 /// One connection: cuts frames, hands requests to their handlers in arrival order and sends the answers in that order.
 ///
-/// Answers that are ready within one read burst leave in one write. Reading stops while too many answers are owed or the
-/// peer does not take them (see `ResponseQueue`), so that a connection's memory is bounded by configuration.
+/// Answers that are ready within one read burst leave in one write. Reading stops while too many answers are owed or
+/// the peer does not take them (see `ResponseQueue`), so that a connection's memory is bounded by configuration.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = Never

@@ -78,8 +78,8 @@ final class BrokerNode: Sendable {
 
     // MARK: Maintenance
 
-    /// Writes checkpoints and flushes what is overdue; now and then also deletes old segments and old offsets of logs that
-    /// nobody has used. Works off the event loops.
+    /// Writes checkpoints and flushes what is overdue; now and then also deletes old segments and old offsets of logs
+    /// that nobody has used. Works off the event loops.
     func maintain(everything: Bool) {
         maintenance.start()
         maintenance.submit { [self] state in
@@ -109,6 +109,7 @@ final class BrokerNode: Sendable {
 
     /// Puts everything on disk and lets the folder go.
     func close() async {
+        await groups.stop()
         try? await maintenance.shutdownGracefully()
         do {
             try directory.close()

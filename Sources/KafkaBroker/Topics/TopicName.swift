@@ -12,7 +12,8 @@ enum TopicName {
         if name.isEmpty { return "Topic name is invalid: the empty string is not allowed" }
         if name == "." || name == ".." { return "Topic name is invalid: '.' or '..' are not allowed" }
         if name.utf8.count > maximumLength {
-            return "Topic name is invalid: the length of '\(name)' is longer than the max allowed length \(maximumLength)"
+            return
+                "Topic name is invalid: the length of '\(name)' is longer than the max allowed length \(maximumLength)"
         }
         if !name.utf8.allSatisfy(isLegal) {
             return "Topic name is invalid: '\(name)' contains one or more characters other than ASCII alphanumerics, "

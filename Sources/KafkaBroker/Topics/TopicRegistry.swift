@@ -60,7 +60,8 @@ final class TopicRegistry: Sendable {
         }
         guard (1...MetadataRecord.largestPartitionCount).contains(partitions) else {
             throw Refusal(
-                .invalidPartitions, "Number of partitions must be larger than 0 and at most "
+                .invalidPartitions,
+                "Number of partitions must be larger than 0 and at most "
                     + "\(MetadataRecord.largestPartitionCount), not \(partitions).")
         }
         for (key, value) in configs.sorted(by: { $0.key < $1.key }) {
