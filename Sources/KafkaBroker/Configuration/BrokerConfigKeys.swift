@@ -42,7 +42,7 @@ enum BrokerConfigKeys {
         ConfigKey(
             "offsets.topic.num.partitions", .int, "50", minimum: 1, "Partitions of the topic that keeps offsets."),
         ConfigKey(
-            "offsets.topic.replication.factor", .short, "1", minimum: 1, "Replicas of the offsets topic; there is one."),
+            "offsets.topic.replication.factor", .short, "1", minimum: 1, "Replicas of the offsets topic: one."),
         ConfigKey("process.roles", .list, "broker,controller", "This process is broker and controller in one."),
         ConfigKey(
             "socket.receive.buffer.bytes", .int, "102400", "Size asked for the receive buffer of a connection."),
