@@ -98,5 +98,5 @@ final class KafkaSinkConsumer: SinkConsumer {
 
     func resumeAll() async { try? consumer.resume(consumer.assignment) }
 
-    func close() async { await consumer.close() }
+    func close() async { await consumer.close(leavesGroup: true) }
 }

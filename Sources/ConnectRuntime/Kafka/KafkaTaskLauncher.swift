@@ -106,6 +106,9 @@ struct KafkaTaskLauncher: TaskLauncher {
         properties["enable.auto.commit"] = "false"
         if properties["auto.offset.reset"] == nil { properties["auto.offset.reset"] = "earliest" }
         if properties["client.id"] == nil { properties["client.id"] = "connector-consumer-\(launch.id)" }
+        // A static member: a worker that was killed and comes back goes on at once, where a new member would wait for
+        // the former one's session to time out (45 s). It leaves when the task stops in good order.
+        if properties["group.instance.id"] == nil { properties["group.instance.id"] = "connect-\(launch.id)" }
         let topics: KafkaSinkConsumer.Topics
         if let pattern = config["topics.regex"]?.trimmed, !pattern.isEmpty {
             topics = .pattern(pattern)

@@ -62,7 +62,7 @@ final class WorkerMembership: Sendable {
             guard let event = try await membership.nextEvent(timeout: .seconds(1)) else { continue }
             if case .assigned(let assignment) = event {
                 guard assignment.isLeader else {
-                    await membership.leave(reason: "another worker leads the group")
+                    await membership.leave(reason: "another worker leads the group", evenIfStatic: true)
                     throw HerderError(status: 500, message: refusal(assignment))
                 }
                 onGeneration?(Int(assignment.generation))
@@ -77,7 +77,7 @@ final class WorkerMembership: Sendable {
 
     func leave() async {
         state.withLockedValue { $0.loop }?.cancel()
-        await membership.leave()
+        await membership.leave(evenIfStatic: true)
     }
 
     private func answer(_ event: GroupEvent) {
@@ -106,7 +106,7 @@ final class WorkerMembership: Sendable {
                 }
                 onGeneration?(Int(assignment.generation))
                 if !assignment.isLeader {
-                    await membership.leave(reason: "another worker leads the group")
+                    await membership.leave(reason: "another worker leads the group", evenIfStatic: true)
                     await onDisplaced?(refusal(assignment))
                     return
                 }

@@ -224,7 +224,9 @@ public final class KafkaConsumer: Sendable {
     // MARK: - Closing
 
     /// Commits if auto-commit is on, leaves the group, closes the connections. Also works in a cancelled task.
-    public func close() async {
+    ///
+    /// - Parameter leavesGroup: a static member leaves its group too, which it otherwise does not (KIP-1092).
+    public func close(leavesGroup: Bool = false) async {
         let wasOpen = state.withLockedValue { state in
             defer { state.isClosed = true }
             return !state.isClosed
@@ -232,20 +234,20 @@ public final class KafkaConsumer: Sendable {
         guard wasOpen else { return }
         signal.notify()
         // Not a child of this task: a cancelled caller still leaves the group in good order.
-        await Task { await self.shutDown() }.value
+        await Task { await self.shutDown(leavesGroup: leavesGroup) }.value
     }
 
-    private func shutDown() async {
+    private func shutDown(leavesGroup: Bool) async {
         let housekeeper = state.withLockedValue { $0.housekeeper }
         housekeeper?.cancel()
         await housekeeper?.value
-        await leaveGroup(commit: configuration.enableAutoCommit)
+        await leaveGroup(commit: configuration.enableAutoCommit, evenIfStatic: leavesGroup)
         state.withLockedValue { $0.fetch.assign([], need: .reset) }
         settlePositionWaiters(.closed("the consumer"))
         if ownsCluster { cluster.close() }
     }
 
-    private func leaveGroup(commit: Bool) async {
+    private func leaveGroup(commit: Bool, evenIfStatic: Bool = false) async {
         let mode = state.withLockedValue { $0.mode }
         if commit, configuration.groupID != nil {
             do {
@@ -257,6 +259,6 @@ public final class KafkaConsumer: Sendable {
         guard case .subscribed(_, let listener, let membership) = mode else { return }
         let held = assignment
         if !held.isEmpty { await listener?(.revoked(held)) }
-        await membership.leave(reason: "the consumer is being closed")
+        await membership.leave(reason: "the consumer is being closed", evenIfStatic: evenIfStatic)
     }
 }

@@ -115,7 +115,9 @@ public final class GroupMembership: Sendable {
 
     /// Leaves the group and stops all background work. A static member only stops. Never throws: the session time-out
     /// does what an unreachable coordinator can't.
-    public func leave(reason: String = "the member is closing") async {
+    ///
+    /// - Parameter evenIfStatic: a static member leaves too, so that others take its part at once (KIP-1092).
+    public func leave(reason: String = "the member is closing", evenIfStatic: Bool = false) async {
         let (memberID, join, heartbeat) = state.withLockedValue { state in
             let id = state.machine.leave()
             defer {
@@ -127,7 +129,7 @@ public final class GroupMembership: Sendable {
         }
         join?.cancel()
         heartbeat?.cancel()
-        if let memberID, configuration.instanceID == nil { await sendLeave(memberID: memberID, reason: reason) }
+        if let memberID, evenIfStatic || configuration.instanceID == nil { await sendLeave(memberID: memberID, reason: reason) }
     }
 
     // MARK: - Internal
@@ -138,7 +140,7 @@ public final class GroupMembership: Sendable {
     }
 
     func sendLeave(memberID: String, reason: String) async {
-        let groupID = configuration.groupID
+        let (groupID, instanceID) = (configuration.groupID, configuration.instanceID)
         do {
             let response: LeaveGroupResponse = try await cluster.callCoordinator(
                 group: groupID, timeout: .seconds(5)
@@ -150,6 +152,7 @@ public final class GroupMembership: Sendable {
                 } else {
                     var member = LeaveGroupRequest.MemberIdentity()
                     member.memberId = memberID
+                    member.groupInstanceId = instanceID
                     member.reason = reason
                     request.members = [member]
                 }
