@@ -114,7 +114,7 @@ import Testing
 
     @Test(arguments: [
         ("mode", "timestamp"), ("query", "SELECT 1"), ("timestamp.granularity", "nanos_long"),
-        ("table.include.list", ".*"), ("timestamp.initial", "5"), ("db.timezone", "Asia/Tokyo"),
+        ("table.include.list", ".*"), ("timestamp.initial", "5"),
     ])
     func sourceRefusesWhatItCannotDo(_ name: String, _ value: String) async throws {
         var config = Self.source.merging(["connection.url": "jdbc:sqlite::memory:", name: value]) { $1 }
@@ -131,6 +131,12 @@ import Testing
         let failed = await SQLSinkConnector().validate(config).filter { !$0.errors.isEmpty }
         #expect(failed.map(\.name) == [name])
         #expect(throws: ConnectError.self) { try SinkOptions(config) }
+    }
+
+    @Test func unknownZone() async throws {
+        let config = Self.source.merging(["connection.url": "jdbc:sqlite::memory:", "db.timezone": "Mars/X"]) { $1 }
+        let failed = await SQLSourceConnector().validate(config).filter { !$0.errors.isEmpty }
+        #expect(failed.map(\.name) == ["db.timezone"])
     }
 
     @Test func illegalTopicPrefix() async throws {

@@ -84,7 +84,8 @@ import Testing
         #expect(wider.valueSchema?.fields.last?.name == "extra")
         #expect(wider["id"] == .int32(3) && wider["extra"] == .int32(7))
         try server.sql(
-            "alter table users drop column extra, modify name varchar(40) not null; insert into users(name) values('y')",
+            "alter table users drop column extra, modify name varchar(40) not null;"
+                + "insert into users(name) values('y')",
             database: "src_alter")
         let narrower = try #require(try await poll(task, for: 1).records.first)
         #expect(narrower.valueSchema?.fields.map(\.name) == ["id", "name", "pwd", "created_at"])

@@ -103,7 +103,8 @@ struct MariaDBTypeTests {
             """
             SET sql_mode='';
             CREATE TABLE big(id int primary key, n bigint unsigned); INSERT INTO big VALUES(1, 18446744073709551615);
-            CREATE TABLE zero(id int primary key, d datetime, e date); INSERT INTO zero VALUES(1,'0000-00-00','0000-00-00');
+            CREATE TABLE zero(id int primary key, d datetime, e date);
+            INSERT INTO zero VALUES(1,'0000-00-00','0000-00-00');
             CREATE TABLE long_time(id int primary key, t time); INSERT INTO long_time VALUES(1,'-01:00:00');
             """, database: "srcbad")
         for (table, column) in [("big", "n"), ("zero", "d"), ("long_time", "t")] {

@@ -20,7 +20,8 @@ import Testing
         try file.sql(
             """
             CREATE TABLE u(id INTEGER PRIMARY KEY AUTOINCREMENT, name VARCHAR(20) NOT NULL, n INT, r REAL, b BLOB,
-              ok BOOLEAN, d DECIMAL(10,2), day DATE, t TIME, at DATETIME DEFAULT CURRENT_TIMESTAMP, ms TIMESTAMP, x MONEY)
+              ok BOOLEAN, d DECIMAL(10,2), day DATE, t TIME, at DATETIME DEFAULT CURRENT_TIMESTAMP,
+              ms TIMESTAMP, x MONEY)
             """,
             """
             INSERT INTO u VALUES(7,'é',-5,1.5,x'00ff',1,12.5,'2024-02-29','13:14:15','2024-02-29 13:14:15',

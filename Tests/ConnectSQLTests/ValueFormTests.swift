@@ -69,11 +69,34 @@ import Testing
         #expect(CivilTime.parseTimestamp("soon".utf8) == nil)
     }
 
-    @Test func zones() {
-        #expect(SQLTimeZone("UTC")?.offset == 0)
-        #expect(SQLTimeZone("+09:00")?.offset == 32_400)
-        #expect(SQLTimeZone("GMT-3")?.offset == -10_800)
-        #expect(SQLTimeZone("UTC+0530")?.offset == 19_800)
-        #expect(SQLTimeZone("Nowhere") == nil)
+    @Test func fixedZones() {
+        let hour: Int64 = 3_600_000
+        #expect(SQLTimeZone("UTC")?.local(fromUTC: 0) == 0)
+        #expect(SQLTimeZone("+09:00")?.local(fromUTC: 0) == 9 * hour)
+        #expect(SQLTimeZone("GMT-3")?.utc(fromLocal: 0) == 3 * hour)
+        #expect(SQLTimeZone("UTC+0530")?.local(fromUTC: 0) == 11 * hour / 2)
+        for name in ["Nowhere", "", "../../etc/passwd", "/etc/passwd", "+99:00"] { #expect(SQLTimeZone(name) == nil) }
+    }
+
+    @Test(arguments: [
+        "Asia/Tokyo", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata",
+    ])
+    func namedZonesAgreeWithFoundation(_ name: String) throws {
+        let zone = try #require(SQLTimeZone(name))
+        let reference = try #require(TimeZone(identifier: name))
+        for day in stride(from: -7_000, through: 45_000, by: 11) {
+            let instant = Int64(day) * 86_400_000 + Int64(day % 24) * 3_600_000
+            let offset = Int64(reference.secondsFromGMT(for: Date(timeIntervalSince1970: Double(instant) / 1_000)))
+            let comment = Comment(rawValue: "\(name) \(day)")
+            #expect(zone.local(fromUTC: instant) == instant + offset * 1_000, comment)
+            // Local times that come twice are left out.
+            let next = instant + 7_200_000
+            let later = reference.secondsFromGMT(for: Date(timeIntervalSince1970: Double(next) / 1_000))
+            let earlier = reference.secondsFromGMT(
+                for: Date(timeIntervalSince1970: Double(instant - 7_200_000) / 1_000))
+            if later == Int(offset), earlier == Int(offset) {
+                #expect(zone.utc(fromLocal: instant + offset * 1_000) == instant, comment)
+            }
+        }
     }
 }

@@ -92,8 +92,7 @@ struct Database: Sendable {
     private static func zone(_ config: ParsedConfig) throws(ConnectError) -> SQLTimeZone {
         let name = config.string("db.timezone")
         guard let zone = SQLTimeZone(name) else {
-            throw .config(
-                "db.timezone=\(name) is not supported by this version: give UTC or an offset such as +09:00")
+            throw .config("db.timezone=\(name) is neither an offset such as +09:00 nor a zone that this machine knows")
         }
         return zone
     }

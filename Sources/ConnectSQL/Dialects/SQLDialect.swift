@@ -70,8 +70,8 @@ extension SQLDialect {
         guard let type = columnType(column) else {
             throw .data(
                 "Field \(column.name) for table \(table.qualifiedName) is of type \(column.schema.type.rawValue)"
-                    + "\(column.schema.name.map { " (\($0))" } ?? ""), which has no column type in SQL; flatten or drop "
-                    + "it with a transformation or fields.whitelist")
+                    + "\(column.schema.name.map { " (\($0))" } ?? ""), which has no column type in SQL; flatten or "
+                    + "drop it with a transformation or fields.whitelist")
         }
         var text = "\(quoting.quoted(column.name)) \(type)"
         if let value = column.schema.defaultValue, !value.isNull, let literal = literal(value, of: column.schema) {

@@ -44,8 +44,8 @@ struct TypeMap: Sendable {
         }
     }
 
-    /// The narrowest integer that holds every value. The Java connector reads all into an int8, which cuts (a difference
-    /// on purpose).
+    /// The narrowest integer that holds every value. The Java connector reads all into an int8, which cuts (a
+    /// difference on purpose).
     private func bits(_ count: Int, _ isOptional: Bool) -> (schema: Schema, decoder: ColumnDecoder) {
         switch count {
         case ...7: (.primitive(.int8, isOptional), .bits(.int8))

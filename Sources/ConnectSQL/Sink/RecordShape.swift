@@ -120,7 +120,7 @@ struct RecordShape {
 extension SinkOptions {
     /// Checks what does not depend on schemas' fields.
     func check(_ record: SinkRecord) throws(ConnectError) {
-        let place = "\(record.topic)-\(record.partition), offset \(record.offset)"
+        var place: String { "\(record.topic)-\(record.partition), offset \(record.offset)" }
         guard !record.value.isNull else {
             throw .data(
                 "The record at \(place) has no value (a tombstone); with delete.enabled=false a sink needs a value")

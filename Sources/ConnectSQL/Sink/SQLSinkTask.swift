@@ -84,7 +84,13 @@ final class SQLSinkTask: SinkTask {
         let connection = try open(options)
         do {
             try connection.begin()
-            for record in records { try writer(for: record, options).add(record, connection) }
+            var last: (topic: String, writer: TableWriter)?
+            for record in records {
+                let writer = try last?.topic == record.topic ? last?.writer : writer(for: record, options)
+                guard let writer else { continue }
+                last = (record.topic, writer)
+                try writer.add(record, connection)
+            }
             for writer in writers.values { try writer.flush() }
             try connection.commit()
         } catch {

@@ -106,8 +106,8 @@ final class TableKeeper {
         }
         if let required = missing.first(where: { !$0.schema.isOptional && $0.schema.defaultValue == nil }) {
             throw .data(
-                "Table \(name) has no column \(required.name), and it cannot be added because the field is required and "
-                    + "has no default")
+                "Table \(name) has no column \(required.name), and it cannot be added because the field is required "
+                    + "and has no default")
         }
         guard options.evolvesTables else {
             throw .data("Table \(name) has no columns \(names), and auto.evolve=false")

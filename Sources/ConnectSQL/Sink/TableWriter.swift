@@ -3,13 +3,25 @@ import ConnectAPI
 /// Collects the records of one table and writes them in bulk. Lives as long as the connection.
 final class TableWriter {
     /// A statement for records of one pair of schemas.
-    private struct Plan {
+    private final class Plan {
         let keySchema: Schema?
         let valueSchema: Schema?
         let columns: [RecordShape.Column]
         let encoders: [ParameterEncoder]
         let defaults: [ConnectValue?]
         let write: any SQLWrite
+
+        init(
+            keySchema: Schema?, valueSchema: Schema?, columns: [RecordShape.Column], encoders: [ParameterEncoder],
+            defaults: [ConnectValue?], write: any SQLWrite
+        ) {
+            self.keySchema = keySchema
+            self.valueSchema = valueSchema
+            self.columns = columns
+            self.encoders = encoders
+            self.defaults = defaults
+            self.write = write
+        }
 
         func fits(_ record: SinkRecord, keyMatters: Bool) -> Bool {
             Self.same(valueSchema, record.valueSchema) && (!keyMatters || Self.same(keySchema, record.keySchema))

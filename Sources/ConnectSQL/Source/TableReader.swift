@@ -166,7 +166,7 @@ final class TableReader {
             return bytes.reduce(start) { $0 << 8 | Int64($1) }
         }
         throw .fatal(
-            "Column \(field.name) of table \(table.qualifiedName) holds \(value.isNull ? "null" : "a number above the range of int64"), "
-                + "which cannot be resumed from")
+            "Column \(field.name) of table \(table.qualifiedName) holds "
+                + "\(value.isNull ? "null" : "a number above the range of int64"), which cannot be resumed from")
     }
 }

@@ -65,6 +65,11 @@ enum CivilTime {
     }
 
     private static func append(_ value: Int, width: Int, to text: inout [UInt8]) {
+        if width == 2, value < 100 {
+            text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10))
+            text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))
+            return
+        }
         var digits = 1
         var power = 1
         while digits < width || value / power >= 10 {

@@ -1,22 +1,56 @@
 /// The zone in which dates and times without a zone are meant (`db.timezone`).
 struct SQLTimeZone: Sendable, Hashable {
-    /// Seconds to add to UTC to get local time.
-    let offset: Int
+    static let utc = SQLTimeZone(fixed: 0)
 
-    static let utc = SQLTimeZone(offset: 0)
+    /// Seconds to add to UTC, where they never change.
+    private let fixed: Int
+    /// The changes of a named zone.
+    private let changes: ZoneChanges?
 
-    private init(offset: Int) {
-        self.offset = offset
+    private init(fixed: Int) {
+        self.fixed = fixed
+        changes = nil
     }
 
-    /// UTC by any of its names, or a fixed offset such as `+09:00`, `GMT+9` or `UTC-03:30`.
+    /// UTC by any of its names, a fixed offset such as `+09:00`, `GMT+9` or `UTC-03:30`, or a zone of the system's
+    /// database such as `Asia/Tokyo`.
     /// - Returns: nil for any other name.
     init?(_ name: String) {
         let utcNames: Set = ["UTC", "GMT", "Z", "UT", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "Universal", "UCT"]
         if utcNames.contains(name) {
             self = .utc
-            return
+        } else if let offset = Self.offset(name) {
+            fixed = offset
+            changes = nil
+        } else if let changes = ZoneChanges(name) {
+            fixed = 0
+            self.changes = changes
+        } else {
+            return nil
         }
+    }
+
+    /// Milliseconds since the epoch of a local time given as if it were UTC. A local time that comes twice is taken
+    /// the first time, one that is skipped is moved on by the skip, as Java does.
+    func utc(fromLocal milliseconds: Int64) -> Int64 {
+        guard let changes else { return milliseconds - Int64(fixed) * 1_000 }
+        let seconds = CivilTime.floorSeconds(milliseconds)
+        let before = changes.offset(at: seconds - 86_400)
+        let candidate = seconds - Int64(before)
+        let offset = changes.offset(at: candidate) == before ? before : changes.offset(at: candidate)
+        let result = seconds - Int64(offset)
+        // Inside of a skipped hour neither offset fits: the one from before moves the time on.
+        let fits = changes.offset(at: result) == offset
+        return milliseconds - Int64(fits ? offset : before) * 1_000
+    }
+
+    /// The local time, as if it were UTC, of milliseconds since the epoch.
+    func local(fromUTC milliseconds: Int64) -> Int64 {
+        guard let changes else { return milliseconds + Int64(fixed) * 1_000 }
+        return milliseconds + Int64(changes.offset(at: CivilTime.floorSeconds(milliseconds))) * 1_000
+    }
+
+    private static func offset(_ name: String) -> Int? {
         var text = Substring(name)
         for prefix in ["UTC", "GMT", "UT"] where text.hasPrefix(prefix) {
             text = text.dropFirst(prefix.count)
@@ -33,16 +67,14 @@ struct SQLTimeZone: Sendable, Hashable {
         guard parts.count <= 2, let hour = Int(hours), let minute = Int(minutes), (0...18).contains(hour),
             (0..<60).contains(minute)
         else { return nil }
-        self.offset = (sign == "-" ? -1 : 1) * (hour * 3_600 + minute * 60)
+        return (sign == "-" ? -1 : 1) * (hour * 3_600 + minute * 60)
     }
+}
 
-    /// Milliseconds since the epoch of a local time given as if it were UTC.
-    func utc(fromLocal milliseconds: Int64) -> Int64 {
-        milliseconds - Int64(offset) * 1_000
-    }
-
-    /// The local time, as if it were UTC, of milliseconds since the epoch.
-    func local(fromUTC milliseconds: Int64) -> Int64 {
-        milliseconds + Int64(offset) * 1_000
+extension CivilTime {
+    /// Whole seconds, rounded down.
+    static func floorSeconds(_ milliseconds: Int64) -> Int64 {
+        let (quotient, remainder) = milliseconds.quotientAndRemainder(dividingBy: 1_000)
+        return remainder < 0 ? quotient - 1 : quotient
     }
 }

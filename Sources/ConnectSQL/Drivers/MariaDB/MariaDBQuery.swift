@@ -40,9 +40,11 @@ final class MariaDBQuery: SQLQuery {
         _ decoders: [ColumnDecoder?], limit: Int, into rows: inout [[ConnectValue]]
     ) throws(SQLError) -> Bool {
         guard isOpen, let buffers, decoders.count == columns.count else { return false }
-        let wanted = decoders.reduce(0) { $0 + ($1 == nil ? 0 : 1) }
+        let wanted = decoders.enumerated().compactMap { index, decoder in decoder.map { (index, $0) } }
+        let options = options
+        let handle = statement.handle
         for _ in 0..<limit {
-            let status = mysql_stmt_fetch(statement.handle)
+            let status = mysql_stmt_fetch(handle)
             switch status {
             case 0: break
             case MYSQL_DATA_TRUNCATED: try buffers.fetchLongValues(of: statement)
@@ -54,9 +56,8 @@ final class MariaDBQuery: SQLQuery {
                 throw statement.failure()
             }
             var row: [ConnectValue] = []
-            row.reserveCapacity(wanted)
-            for (index, decoder) in decoders.enumerated() {
-                guard let decoder else { continue }
+            row.reserveCapacity(wanted.count)
+            for (index, decoder) in wanted {
                 guard let value = buffers.value(index, decoder, options) else {
                     throw unreadable(index, decoder)
                 }

@@ -22,17 +22,19 @@ final class MariaDBRowBuffers {
     let binds: UnsafeMutablePointer<MYSQL_BIND>
     private let shapes: [Shape]
     private let forms: [Form]
-    private let isUnsigned: [Bool]
+    private let isUnsigned: UnsafeMutablePointer<Bool>
     private let nulls: UnsafeMutablePointer<CChar>
     private let errors: UnsafeMutablePointer<CChar>
     private let lengths: UnsafeMutablePointer<UInt>
-    private var buffers: [UnsafeMutableRawBufferPointer]
+    /// One per column. Pointers to constants: reading them costs no exclusivity check per value.
+    private let buffers: UnsafeMutablePointer<UnsafeMutableRawBufferPointer>
 
     init(_ fields: UnsafeBufferPointer<MYSQL_FIELD>) {
         let count = max(fields.count, 1)
         shapes = fields.map { Self.shape($0) }
         forms = fields.map { Self.form($0.type) }
-        isUnsigned = fields.map { MariaDBType.has($0, UNSIGNED_FLAG) }
+        isUnsigned = .allocate(capacity: count)
+        buffers = .allocate(capacity: count)
         binds = .allocate(capacity: count)
         nulls = .allocate(capacity: count)
         errors = .allocate(capacity: count)
@@ -40,15 +42,15 @@ final class MariaDBRowBuffers {
         nulls.initialize(repeating: 0, count: count)
         errors.initialize(repeating: 0, count: count)
         lengths.initialize(repeating: 0, count: count)
-        buffers = fields.map { field in
-            switch Self.form(field.type) {
-            case .integer, .float, .double: .allocate(byteCount: 8, alignment: 8)
-            case .time: .allocate(byteCount: MemoryLayout<MYSQL_TIME>.size, alignment: 8)
-            // Long values are rare: a longer buffer is made when the first one comes.
-            case .bytes: .allocate(byteCount: min(max(Int(field.length), 1), 256), alignment: 1)
-            }
-        }
         for (index, field) in fields.enumerated() {
+            isUnsigned[index] = MariaDBType.has(field, UNSIGNED_FLAG)
+            buffers[index] =
+                switch Self.form(field.type) {
+                case .integer, .float, .double: .allocate(byteCount: 8, alignment: 8)
+                case .time: .allocate(byteCount: MemoryLayout<MYSQL_TIME>.size, alignment: 8)
+                // Long values are rare: a longer buffer is made when the first one comes.
+                case .bytes: .allocate(byteCount: min(max(Int(field.length), 1), 256), alignment: 1)
+                }
             var bind = MYSQL_BIND()
             bind.buffer_type = Self.bufferType(field.type)
             bind.is_unsigned = isUnsigned[index] ? 1 : 0
@@ -62,7 +64,9 @@ final class MariaDBRowBuffers {
     }
 
     deinit {
-        for buffer in buffers { buffer.deallocate() }
+        for index in forms.indices { buffers[index].deallocate() }
+        buffers.deallocate()
+        isUnsigned.deallocate()
         lengths.deallocate()
         errors.deallocate()
         nulls.deallocate()
