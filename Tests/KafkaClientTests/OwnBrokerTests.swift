@@ -282,3 +282,38 @@ struct OwnBrokerTests {
         }
     }
 }
+
+/// Several clients on one set of connections.
+@Suite(.timeLimit(.minutes(1)))
+struct SharedConnectionTests {
+    @Test func `a consumer that waits does not hold up another on the same connections`() async throws {
+        let broker = try await TestBroker.start()
+        let configuration = ClientConfiguration(bootstrapServers: [broker.bootstrapServers])
+        let cluster = ClusterClient(configuration: configuration, logger: testLogger)
+        let producer = try KafkaProducer(
+            configuration: ProducerConfiguration(client: configuration), cluster: cluster, logger: testLogger)
+        _ = try await producer.send(ProducerRecord(topic: "full", partition: 0, value: buffer("x")))
+        let admin = KafkaAdminClient(cluster: cluster)
+        try await admin.createTopics([TopicToCreate(name: "empty", partitions: 1)])["empty"]?.get()
+        var reading = ConsumerConfiguration(client: configuration)
+        reading.autoOffsetReset = .earliest
+        reading.fetchMaxWait = .seconds(20)
+        let waiting = try KafkaConsumer(configuration: reading, cluster: cluster, logger: testLogger)
+        let empty = TopicPartition(topic: "empty", partition: 0)
+        try await waiting.assign([empty])
+        #expect(try await waiting.position(empty) == 0)
+        #expect(try await waiting.poll(timeout: .milliseconds(50)).isEmpty)
+        let start = ContinuousClock.now
+        for _ in 0..<3 {
+            let reader = try KafkaConsumer(configuration: reading, cluster: cluster, logger: testLogger)
+            try await reader.assign([TopicPartition(topic: "full", partition: 0)])
+            #expect(try await reader.take(1).count == 1)
+            await reader.close()
+        }
+        #expect(start.duration(to: .now) < .seconds(15))
+        await waiting.close()
+        await producer.close()
+        cluster.close()
+        await broker.stop()
+    }
+}

@@ -46,7 +46,7 @@ extension KafkaAdminClient {
     private func describe(_ groupID: String) async throws -> GroupDescription {
         try await cluster.retrying {
             let response: DescribeGroupsResponse = try await cluster.callCoordinator(
-                group: groupID, purpose: .general
+                group: groupID
             ) { _ in
                 var request = DescribeGroupsRequest()
                 request.groups = [groupID]
@@ -105,7 +105,7 @@ extension KafkaAdminClient {
     ) async throws -> [TopicPartition: Result<Void, KafkaError>] {
         try await cluster.retrying {
             let response: OffsetDeleteResponse = try await cluster.callCoordinator(
-                group: groupID, purpose: .general
+                group: groupID
             ) { _ in
                 var request = OffsetDeleteRequest()
                 request.groupId = groupID
@@ -142,7 +142,7 @@ extension KafkaAdminClient {
         for groupID in groupIDs {
             let answer = try await perEntity([groupID], what: "deleting group") { _ in
                 let response: DeleteGroupsResponse = try await self.cluster.callCoordinator(
-                    group: groupID, purpose: .general
+                    group: groupID
                 ) { _ in
                     var request = DeleteGroupsRequest()
                     request.groupsNames = [groupID]

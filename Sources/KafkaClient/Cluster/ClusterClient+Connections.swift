@@ -38,6 +38,28 @@ extension ClusterClient {
         }
     }
 
+    /// Names someone who wants connections of its own, until ``release(_:)``.
+    func makeOwner() -> Purpose {
+        state.withLockedValue { state in
+            state.owners += 1
+            return .dedicated(owner: state.owners)
+        }
+    }
+
+    /// Closes the connections that were made for one owner.
+    func release(_ purpose: Purpose) {
+        guard purpose != .general else { return }
+        let slots = state.withLockedValue { state in
+            let keys = state.slots.keys.filter { $0.purpose == purpose }
+            return keys.compactMap { state.slots.removeValue(forKey: $0) }
+        }
+        let error = KafkaError.closed("the consumer")
+        for slot in slots {
+            slot.connection?.close(error)
+            for waiter in slot.waiters { waiter(.failure(error)) }
+        }
+    }
+
     private func connect(_ key: ConnectionKey) {
         guard !isClosed else { return }
         factory.connect(to: key.address).whenComplete { [self] result in
@@ -49,8 +71,12 @@ extension ClusterClient {
     }
 
     private func connected(_ key: ConnectionKey, _ outcome: Result<BrokerConnection, KafkaError>) {
+        var isWanted = true
         let waiters = state.withLockedValue { state -> [@Sendable (Result<BrokerConnection, KafkaError>) -> Void] in
-            guard !state.isClosed, var slot = state.slots[key] else { return [] }
+            guard !state.isClosed, var slot = state.slots[key] else {
+                isWanted = false
+                return []
+            }
             slot.isConnecting = false
             switch outcome {
             case .success(let connection):
@@ -69,7 +95,7 @@ extension ClusterClient {
             return slot.waiters
         }
         switch outcome {
-        case .success(let connection) where isClosed: connection.close(.closed("the client"))
+        case .success(let connection) where !isWanted: connection.close(.closed("the client"))
         case .success(let connection):
             logger.debug("connected", metadata: ["broker": "\(key.address)"])
             scheduleIdleCheck(connection)

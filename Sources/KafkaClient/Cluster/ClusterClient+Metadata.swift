@@ -114,7 +114,7 @@ extension ClusterClient {
 
     /// Sends a request to a group's coordinator, once. Lost connections make the next call look the coordinator up.
     func callCoordinator<R: KafkaRequest>(
-        group: String, purpose: Purpose = .coordinator, limit: Int16 = .max, atLeast floor: Int16 = 0,
+        group: String, purpose: Purpose = .general, limit: Int16 = .max, atLeast floor: Int16 = 0,
         timeout: Duration? = nil, build: @escaping @Sendable (Int16) -> R
     ) async throws -> R.Response {
         let key = CoordinatorKey(kind: .group, name: group)

@@ -134,7 +134,7 @@ extension ClusterClient {
         try await retrying(timeout: timeout) {
             // Version 10 wants topic ids, of topics that may be gone by now.
             let response: OffsetFetchResponse = try await callCoordinator(
-                group: group, purpose: .general, limit: 9, atLeast: partitions == nil ? 2 : 1
+                group: group, limit: 9, atLeast: partitions == nil ? 2 : 1
             ) { version in
                 Self.offsetFetchRequest(group, partitions, requireStable: requireStable, version: version)
             }
@@ -208,7 +208,7 @@ extension ClusterClient {
         guard !offsets.isEmpty else { return }
         try await retrying(timeout: timeout) {
             let response: OffsetCommitResponse = try await callCoordinator(
-                group: group, purpose: .general, limit: 9, atLeast: 2
+                group: group, limit: 9, atLeast: 2
             ) { version in
                 var request = OffsetCommitRequest()
                 request.groupId = group

@@ -7,12 +7,11 @@ import NIOPosix
 /// The connections to one cluster and what is known of it: brokers, leaders, coordinators. Producer, consumer, admin
 /// client and group members work through one; several of them may share one.
 public final class ClusterClient: Sendable {
-    /// Requests that may wait long at the broker get a connection of their own, for a broker answers one connection's
-    /// requests in order.
+    /// Requests that may wait long at the broker (fetches, joins) get connections of their own, one set per consumer or
+    /// group member: a broker answers one connection's requests in order.
     enum Purpose: Hashable, Sendable {
         case general
-        case fetch
-        case coordinator
+        case dedicated(owner: UInt64)
     }
 
     /// What a coordinator is sought for.
@@ -45,6 +44,7 @@ public final class ClusterClient: Sendable {
         var coordinators: [CoordinatorKey: BrokerNode] = [:]
         var isClosed = false
         var everConnected = false
+        var owners: UInt64 = 0
     }
 
     /// The configuration it was made with.

@@ -32,7 +32,7 @@ extension KafkaConsumer {
         let configuration = configuration
         // Before version 13 topics go by name; ids must be known for all of them.
         cluster.call(
-            at: plan.node.address, purpose: .fetch, limit: plan.usesTopicIDs ? .max : 12, atLeast: 4,
+            at: plan.node.address, purpose: connections, limit: plan.usesTopicIDs ? .max : 12, atLeast: 4,
             timeout: configuration.client.requestTimeout + configuration.fetchMaxWait,
             build: { version in Self.request(plan, configuration, version: version) },
             completion: { [self] result in handle(plan, result) })

@@ -43,6 +43,8 @@ public final class KafkaConsumer: Sendable {
     let logger: Logger
     let eventLoop: any EventLoop
     let state = NIOLockedValueBox(State())
+    /// Its own connections, for fetches.
+    let connections: ClusterClient.Purpose
     /// Wakes `poll`.
     let signal: Signal
     /// Wakes the housekeeper.
@@ -76,6 +78,7 @@ public final class KafkaConsumer: Sendable {
         self.ownsCluster = ownsCluster
         self.logger = logger
         eventLoop = cluster.eventLoopGroup.next()
+        connections = cluster.makeOwner()
         signal = Signal(eventLoop: eventLoop)
         chores = Signal(eventLoop: eventLoop)
     }
@@ -244,6 +247,7 @@ public final class KafkaConsumer: Sendable {
         await leaveGroup(commit: configuration.enableAutoCommit, evenIfStatic: leavesGroup)
         state.withLockedValue { $0.fetch.assign([], need: .reset) }
         settlePositionWaiters(.closed("the consumer"))
+        cluster.release(connections)
         if ownsCluster { cluster.close() }
     }
 

@@ -94,7 +94,9 @@ extension GroupMembership {
         let configuration = configuration
         let memberID = state.withLockedValue { $0.machine.memberID }
         let patience = max(cluster.configuration.requestTimeout, configuration.rebalanceTimeout + .seconds(5))
-        return try await cluster.callCoordinator(group: configuration.groupID, timeout: patience) { version in
+        return try await cluster.callCoordinator(
+            group: configuration.groupID, purpose: connections, timeout: patience
+        ) { _ in
             var request = JoinGroupRequest()
             request.groupId = configuration.groupID
             request.sessionTimeoutMs = configuration.sessionTimeout.milliseconds
@@ -119,7 +121,9 @@ extension GroupMembership {
             ($0.machine.memberID, $0.machine.generation, $0.machine.protocolName)
         }
         let patience = max(cluster.configuration.requestTimeout, configuration.rebalanceTimeout + .seconds(5))
-        return try await cluster.callCoordinator(group: configuration.groupID, timeout: patience) { _ in
+        return try await cluster.callCoordinator(
+            group: configuration.groupID, purpose: connections, timeout: patience
+        ) { _ in
             var request = SyncGroupRequest()
             request.groupId = configuration.groupID
             request.generationId = generation
@@ -166,7 +170,7 @@ extension GroupMembership {
         let configuration = configuration
         let timeout = min(cluster.configuration.requestTimeout, configuration.sessionTimeout)
         let response: HeartbeatResponse = try await cluster.callCoordinator(
-            group: configuration.groupID, timeout: timeout
+            group: configuration.groupID, purpose: connections, timeout: timeout
         ) { _ in
             var request = HeartbeatRequest()
             request.groupId = configuration.groupID

@@ -27,6 +27,8 @@ public final class GroupMembership: Sendable {
     let cluster: ClusterClient
     let logger: Logger
     let state: NIOLockedValueBox<State>
+    /// Its own connections: a join may wait for minutes.
+    let connections: ClusterClient.Purpose
     private let signal: Signal
     private let onEvent: (@Sendable () -> Void)?
 
@@ -39,6 +41,7 @@ public final class GroupMembership: Sendable {
         self.configuration = configuration
         self.logger = logger
         self.onEvent = onEvent
+        connections = cluster.makeOwner()
         signal = Signal(eventLoop: cluster.eventLoopGroup.next())
         state = NIOLockedValueBox(
             State(
@@ -129,7 +132,11 @@ public final class GroupMembership: Sendable {
         }
         join?.cancel()
         heartbeat?.cancel()
-        if let memberID, evenIfStatic || configuration.instanceID == nil { await sendLeave(memberID: memberID, reason: reason) }
+        // A join in flight would hold up what comes after it on its connection.
+        cluster.release(connections)
+        if let memberID, evenIfStatic || configuration.instanceID == nil {
+            await sendLeave(memberID: memberID, reason: reason)
+        }
     }
 
     // MARK: - Internal
