@@ -125,7 +125,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "IntegrationTests", dependencies: ["SluiceCLI", "KafkaTesting", "KafkaClient", nioCore, logging],
-            exclude: ["Support/group.py"], swiftSettings: swiftSettings),
+            exclude: ["Support/durable.py", "Support/group.py"], swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests",
