@@ -67,9 +67,10 @@ final class TableReader {
         isReading = hasMore
         var records: [SourceRecord] = []
         records.reserveCapacity(rows.count)
+        let (topic, schema) = (topic, shape.schema)
         for row in rows {
-            let value = ConnectValue.structure(try Struct(schema: shape.schema, values: row))
-            records.append(SourceRecord(topic: topic, valueSchema: shape.schema, value: value))
+            let value = ConnectValue.structure(try Struct(schema: schema, values: row))
+            records.append(SourceRecord(topic: topic, valueSchema: schema, value: value))
         }
         guard let index = shape.incrementingIndex, let last = rows.last else {
             return Rows(records: records, incrementing: nil, hasMore: hasMore)

@@ -84,8 +84,8 @@ enum CivilTime {
 
     /// Reads `2024-02-29`, `2024-02-29 13:14[:15[.123456]]` or with `T`, and a zone `Z`, `+09:00` or ` UTC` after it.
     /// - Returns: local milliseconds and, if the text names one, its offset from UTC in seconds; nil if it is no date.
-    static func parseTimestamp(_ text: some Sequence<UInt8>) -> (milliseconds: Int64, offset: Int?)? {
-        var scanner = Scanner(Array(text))
+    static func parseTimestamp(_ text: UnsafeRawBufferPointer) -> (milliseconds: Int64, offset: Int?)? {
+        var scanner = Scanner(text)
         guard let days = scanner.date() else { return nil }
         var milliseconds = Int64(days) * millisecondsPerDay
         if scanner.skip(" ") || scanner.skip("T") {
@@ -97,17 +97,17 @@ enum CivilTime {
     }
 
     /// Reads `13:14[:15[.123456]]`.
-    static func parseTime(_ text: some Sequence<UInt8>) -> Int64? {
-        var scanner = Scanner(Array(text))
+    static func parseTime(_ text: UnsafeRawBufferPointer) -> Int64? {
+        var scanner = Scanner(text)
         guard let time = scanner.time(), scanner.isAtEnd else { return nil }
         return time
     }
 
     private struct Scanner {
-        let bytes: [UInt8]
+        let bytes: UnsafeRawBufferPointer
         var position = 0
 
-        init(_ bytes: [UInt8]) {
+        init(_ bytes: UnsafeRawBufferPointer) {
             self.bytes = bytes
         }
 
