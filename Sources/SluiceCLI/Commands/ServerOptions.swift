@@ -4,13 +4,17 @@ import Logging
 
 /// Where a broker listens and keeps its data: shared by `up` and `broker`.
 struct ServerOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Folder for topics and offsets; made if absent.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("Folder for topics and offsets; made if absent. (default: sluice-data)", valueName: "folder")
+    )
     var dataDir: String?
 
-    @Option(help: ArgumentHelp("Address to listen on; 0.0.0.0 lets other machines in.", valueName: "host"))
+    @Option(
+        help: ArgumentHelp(
+            "Address to listen on; 0.0.0.0 lets other machines in. (default: 127.0.0.1)", valueName: "host"))
     var bind: String?
 
-    @Option(help: ArgumentHelp("Port of the broker; 0 takes a free one.", valueName: "port"))
+    @Option(help: ArgumentHelp("Port of the broker; 0 takes a free one. (default: 9092)", valueName: "port"))
     var port: Int?
 
     @Option(

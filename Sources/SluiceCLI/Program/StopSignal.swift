@@ -88,6 +88,8 @@ final class StopSignal: Sendable {
             return state.waiters
         }
         guard let waiters else { Terminal.end(with: .interrupted) }
+        // What comes next does not belong behind the terminal's `^C`.
+        if number == SIGINT, Descriptor.standardError.isTerminal { Terminal.printError("") }
         for waiter in waiters { waiter.resume() }
     }
 }
