@@ -5,7 +5,10 @@ import OrderedCollections
 extension WorkerHerder {
     func offsets(of name: String) async throws(HerderError) -> [ConnectorOffset] {
         let plan = try await plan(of: name)
-        guard type(plan) == .sink else { return parts.offsetStore.offsets(of: name) }
+        guard type(plan) == .sink else {
+            // As Connect: an offset of no partition at all is stored, but is nobody's.
+            return parts.offsetStore.offsets(of: name).filter { $0.partition != nil }
+        }
         let group = SinkGroup.name(of: name, plan.config)
         let positions: [TopicPartition: Int64]
         do {
@@ -39,13 +42,26 @@ extension WorkerHerder {
             }
         } else {
             do {
-                try await parts.offsetStore.alter(name, offsets)
+                try await parts.offsetStore.alter(name, inStoredOrder(offsets, of: name))
             } catch {
                 throw HerderError(
                     status: 500, message: "The offsets of connector \(name) could not be stored: \(error)")
             }
         }
         return Self.changed("altered")
+    }
+
+    /// Offsets are found by the bytes of their partition, in which the order of the keys counts. Whoever types one need
+    /// not know that: a partition that is stored already is written as it is stored.
+    private func inStoredOrder(_ offsets: [ConnectorOffset], of name: String) -> [ConnectorOffset] {
+        let stored = parts.offsetStore.offsets(of: name).compactMap(\.partition)
+        return offsets.map { entry in
+            guard let partition = entry.partition else { return entry }
+            let same = stored.first { known in
+                known.count == partition.count && known.allSatisfy { partition[$0.key] == $0.value }
+            }
+            return ConnectorOffset(partition: same ?? partition, offset: entry.offset)
+        }
     }
 
     func resetOffsets(of name: String) async throws(HerderError) -> String {

@@ -157,6 +157,6 @@ extension SQLSinkConnector {
     private static let internalKeys: [ConfigDefinition.Key] = [
         ConfigDefinition.Key(
             "trim.sensitive.log", .boolean, default: .value("false"), importance: .low,
-            doc: "Cut values out of SQL exception texts.")
+            doc: "Cut values out of SQL exception texts.", group: "")
     ]
 }

@@ -182,7 +182,7 @@ extension SQLSourceConnector {
     private static let internalKeys: [ConfigDefinition.Key] = [
         ConfigDefinition.Key(
             "table.monitoring.startup.polling.limit.ms", .long, default: .value("10000"), importance: .low,
-            doc: "How long start-up waits for the first table list.")
+            doc: "How long start-up waits for the first table list.", group: "")
     ]
 
     private static let connector2Keys: [ConfigDefinition.Key] = [
