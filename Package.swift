@@ -83,7 +83,8 @@ let package = Package(
         .target(
             name: "ConnectRuntime",
             dependencies: [
-                "ConnectAPI", "KafkaClient", "KafkaProtocol", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, collections, deque,
+                "ConnectAPI", "KafkaClient", "KafkaProtocol", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging,
+                collections, deque,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -138,7 +139,8 @@ let package = Package(
         .testTarget(
             name: "ConnectRuntimeTests",
             dependencies: [
-                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaProtocol", "KafkaTesting", nioCore, nioPosix, nioHTTP1, nioConcurrency,
+                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaProtocol", "KafkaTesting", nioCore, nioPosix,
+                nioHTTP1, nioConcurrency,
                 logging, collections,
             ],
             exclude: ["GoldenDifferences.md"], swiftSettings: swiftSettings),

@@ -29,7 +29,8 @@ import Testing
         #expect(!sluice.log.contains("wrong-secret"))
 
         // A missing table is no error at creation; the connector takes it up when it appears.
-        let created = try rest.call("POST", "/connectors", body: TutorialWalkTests.sourceConfig(server, database: "bad"))
+        let created = try rest.call(
+            "POST", "/connectors", body: TutorialWalkTests.sourceConfig(server, database: "bad"))
         #expect(created.status == 201, "\(created.text)")
         try server.sql(TutorialWalkTests.usersTable, database: "bad")
         try server.sql("insert into users(name, pwd) values('late', 'late')", database: "bad")

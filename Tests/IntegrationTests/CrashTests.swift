@@ -17,10 +17,14 @@ import Testing
         try server.sql(TutorialWalkTests.usersTable, database: database)
         let sluice = try SluiceProcess()
         var rest = REST(base: sluice.restURL)
-        #expect(try rest.call("POST", "/connectors", body: TutorialWalkTests.sourceConfig(server, database: database)).status == 201)
+        #expect(
+            try rest.call("POST", "/connectors", body: TutorialWalkTests.sourceConfig(server, database: database))
+                .status == 201)
         try rest.waitForState("my-source-connect", "RUNNING")
         if point != "between topic and sink" {
-            #expect(try rest.call("POST", "/connectors", body: TutorialWalkTests.sinkConfig(server, database: database)).status == 201)
+            #expect(
+                try rest.call("POST", "/connectors", body: TutorialWalkTests.sinkConfig(server, database: database))
+                    .status == 201)
             try rest.waitForState("my-sink-connect", "RUNNING")
         }
 
@@ -39,7 +43,9 @@ import Testing
         rest = REST(base: sluice.restURL)
         try rest.waitForState("my-source-connect", "RUNNING")
         if point == "between topic and sink" {
-            #expect(try rest.call("POST", "/connectors", body: TutorialWalkTests.sinkConfig(server, database: database)).status == 201)
+            #expect(
+                try rest.call("POST", "/connectors", body: TutorialWalkTests.sinkConfig(server, database: database))
+                    .status == 201)
         }
         try rest.waitForState("my-sink-connect", "RUNNING")
 

@@ -41,7 +41,9 @@ struct DurabilityTests {
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         let sent = try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
 
-        let acknowledged = try String(contentsOfFile: acked, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
+        let acknowledged = try String(contentsOfFile: acked, encoding: .utf8).split(separator: "\n").compactMap {
+            Int($0)
+        }
         let read = try Command.run(
             "kcat", ["-b", sluice.bootstrapServers, "-C", "-t", "durable", "-o", "beginning", "-e", "-q"])
         let records = read.output.split(separator: "\n").compactMap { Int($0) }

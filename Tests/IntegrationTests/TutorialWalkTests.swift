@@ -87,7 +87,8 @@ import Testing
 
         // B6: the record, byte for byte.
         try server.sql("insert into users(name, pwd) values('test', 'test1234')", database: "walk")
-        let seconds = try server.sql("select timestampdiff(second, '1970-01-01', created_at) from users", database: "walk")
+        let seconds = try server.sql(
+            "select timestampdiff(second, '1970-01-01', created_at) from users", database: "walk")
         let expected = """
             {"schema":{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},\
             {"type":"string","optional":true,"field":"name"},{"type":"string","optional":true,"field":"pwd"},\
@@ -109,17 +110,19 @@ import Testing
         try rest.waitForState("my-sink-connect", "RUNNING")
         try expectAgreesWithGolden(
             try rest.get("/connectors/my-sink-connect/status"), "flow/003-sink-status.json", server: server)
-        let copy = "select id, name, pwd, timestampdiff(second, '1970-01-01', created_at) from my_topic_users order by id"
+        let copy =
+            "select id, name, pwd, timestampdiff(second, '1970-01-01', created_at) from my_topic_users order by id"
         let rows = try waitFor("the row in the sink's table") { () -> [[String]]? in
             let rows = (try? server.sql(copy, database: "walk")) ?? []
             return rows.isEmpty ? nil : rows
         }
         #expect(rows == [["1", "test", "test1234", seconds[0][0]]])
         let columns = try server.describe("my_topic_users", database: "walk")
-        #expect(columns.map { Array($0.prefix(3)) } == [
-            ["id", "int(11)", "NO"], ["name", "text", "YES"], ["pwd", "text", "YES"],
-            ["created_at", "datetime(3)", "YES"],
-        ])
+        #expect(
+            columns.map { Array($0.prefix(3)) } == [
+                ["id", "int(11)", "NO"], ["name", "text", "YES"], ["pwd", "text", "YES"],
+                ["created_at", "datetime(3)", "YES"],
+            ])
 
         // B8: the envelope typed by hand, without created_at.
         let typed = """
@@ -135,12 +138,15 @@ import Testing
             return rows.count < 2 ? nil : rows
         }
         #expect(both[1] == ["2", "test2", "test2234", "NULL"])
-        #expect(try rest.get("/connectors").json as? [String] == ["my-sink-connect", "my-source-connect"]
-            || (try rest.get("/connectors").json as? [String])?.count == 2)
+        #expect(
+            try rest.get("/connectors").json as? [String] == ["my-sink-connect", "my-source-connect"]
+                || (try rest.get("/connectors").json as? [String])?.count == 2)
 
         // No answer shows the password (the tutorial's own defect).
-        for path in ["/connectors/my-source-connect", "/connectors/my-source-connect/config", "/connectors?expand=info",
-            "/connectors/my-source-connect/tasks"] {
+        for path in [
+            "/connectors/my-source-connect", "/connectors/my-source-connect/config", "/connectors?expand=info",
+            "/connectors/my-source-connect/tasks",
+        ] {
             #expect(!(try rest.get(path).text.contains("test1357")), "\(path) shows the password")
         }
         #expect(!sluice.log.contains("test1357"))
