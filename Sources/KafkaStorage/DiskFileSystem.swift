@@ -123,7 +123,11 @@ private final class DiskFileLock: FileLock {
         if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Given back by name: a child that was forked a moment ago shares the open file until it runs its program.
+        _ = flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     static func holder(_ descriptor: CInt) -> Int? {
         var text = [UInt8](repeating: 0, count: 20)

