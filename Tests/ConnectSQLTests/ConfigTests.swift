@@ -125,12 +125,22 @@ import Testing
         #expect(throws: ConnectError.self) { try SourceOptions(config) }
     }
 
-    @Test(arguments: [("insert.mode", "upsert"), ("insert.mode", "update"), ("timestamp.fields.list", "a")])
+    @Test(arguments: [("timestamp.fields.list", "a")])
     func sinkRefusesWhatItCannotDo(_ name: String, _ value: String) async throws {
         let config = Self.sink.merging(["connection.url": "jdbc:sqlite::memory:", name: value]) { $1 }
         let failed = await SQLSinkConnector().validate(config).filter { !$0.errors.isEmpty }
         #expect(failed.map(\.name) == [name])
         #expect(throws: ConnectError.self) { try SinkOptions(config) }
+    }
+
+    @Test(arguments: ["upsert", "update"])
+    func sinkRefusesChangesWithoutKey(_ mode: String) async throws {
+        var config = Self.sink.merging(["connection.url": "jdbc:sqlite::memory:", "insert.mode": mode]) { $1 }
+        let failed = await SQLSinkConnector().validate(config).filter { !$0.errors.isEmpty }
+        #expect(failed.map(\.name) == ["insert.mode", "pk.mode"])
+        #expect(throws: ConnectError.self) { try SinkOptions(config) }
+        config["pk.mode"] = "record_value"
+        #expect(await SQLSinkConnector().validate(config).allSatisfy(\.errors.isEmpty))
     }
 
     @Test func unknownZone() async throws {

@@ -9,10 +9,18 @@ struct SinkOptions: Sendable {
         case recordValue = "record_value"
     }
 
+    /// `insert.mode`.
+    enum InsertMode: String, Sendable {
+        case insert, upsert, update
+    }
+
     let database: Database
     /// The parts of `table.name.format`, in which `${topic}` is still to be replaced.
     let tableFormat: [String]
     let tableTypes: [String]
+    let insertMode: InsertMode
+    /// Whether a record without a value deletes the row of its key.
+    let deletes: Bool
     let keyMode: KeyMode
     let keyFields: [String]
     let fields: Set<String>
@@ -42,6 +50,8 @@ struct SinkOptions: Sendable {
         }
         tableFormat = parts
         tableTypes = config.list("table.types").map { $0.uppercased() }
+        insertMode = InsertMode(rawValue: config.string("insert.mode").lowercased()) ?? .insert
+        deletes = config.bool("delete.enabled")
         keyMode = KeyMode(rawValue: config.string("pk.mode").lowercased()) ?? .none
         keyFields = config.list("pk.fields")
         fields = Set(config.list("fields.whitelist"))
@@ -56,6 +66,20 @@ struct SinkOptions: Sendable {
         if keyMode == .kafka, !keyFields.isEmpty, keyFields.count != 3 {
             throw .config("pk.mode=kafka needs no pk.fields or three (topic, partition, offset): \(keyFields)")
         }
+        if let problem = Self.missingKey(config) { throw .config(problem) }
+        guard !deletes || keyMode == .recordKey else {
+            throw .config("Deletes are only supported for pk.mode record_key")
+        }
+    }
+
+    /// What is wrong with a mode that finds rows by their key, if there is no key: the Java connector would change
+    /// every row of the table (`reference/connect-behaviour.md`, Sink 3).
+    static func missingKey(_ config: ParsedConfig) -> String? {
+        let mode = config.string("insert.mode").lowercased()
+        guard mode != InsertMode.insert.rawValue, config.string("pk.mode").lowercased() == KeyMode.none.rawValue else {
+            return nil
+        }
+        return "insert.mode=\(mode) finds rows by their key: set pk.mode to record_key, record_value or kafka"
     }
 
     /// Options with values that this version does not carry out.
@@ -65,8 +89,6 @@ struct SinkOptions: Sendable {
             guard let value = config.values[name]?.text, isRefused(value) else { return }
             problems.append((name, SQLOptions.notBuilt(name, value)))
         }
-        refuse("insert.mode") { ["upsert", "update"].contains($0.lowercased()) }
-        refuse("delete.enabled") { $0 == "true" }
         refuse("timestamp.fields.list") { !$0.isEmpty }
         refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
         return problems

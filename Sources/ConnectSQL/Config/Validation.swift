@@ -95,6 +95,7 @@ enum SinkValidation {
             results.add("Deletes are only supported for pk.mode record_key", to: ["delete.enabled", "pk.mode"])
             return results.values
         }
+        if let problem = SinkOptions.missingKey(parsed) { results.add(problem, to: ["insert.mode", "pk.mode"]) }
         for problem in SinkOptions.notBuilt(parsed) { results.add(problem.message, to: [problem.name]) }
         guard !results.hasErrors else { return results.values }
         await SourceValidation.testConnection(parsed, for: .sink, &results)

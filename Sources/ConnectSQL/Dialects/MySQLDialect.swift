@@ -127,6 +127,18 @@ struct MySQLDialect: SQLDialect {
         }
     }
 
+    func upsert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
+        var text = insert(into: table, columns: columns)
+        let others = columns.filter { !$0.isKey }
+        // A row of keys only is set to what it is.
+        let sets = (others.isEmpty ? columns : others).map { column in
+            let name = quoting.quoted(column.name)
+            return "\(name)=values(\(name))"
+        }
+        text.tail = " on duplicate key update \(sets.joined(separator: ","))"
+        return text
+    }
+
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {
         var lines: [String] = []
         for column in columns { lines.append("ADD \(try definition(of: column, in: table))") }

@@ -26,6 +26,8 @@ protocol SQLDialect: Sendable {
     func literal(_ value: ConnectValue, of schema: Schema) -> String?
     /// How values of a schema are handed to the driver; nil if they cannot be.
     func encoder(for schema: Schema) -> ParameterEncoder?
+    /// The statement that writes a row, or changes the row that has its key already. Some columns are keys.
+    func upsert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText
     /// The statements that add columns.
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String]
 }
@@ -55,6 +57,24 @@ extension SQLDialect {
         return SQLWriteText(
             head: "INSERT INTO \(quoting.quoted(table))(\(names)) VALUES", row: "(\(marks))",
             parameterCount: columns.count)
+    }
+
+    /// Changes the row of a key, if there is one. The parameters are the columns that are no keys, then the keys.
+    func update(_ table: TableID, columns: [SinkColumn]) -> SQLWriteText {
+        let others = columns.filter { !$0.isKey }.map { "\(quoting.quoted($0.name)) = ?" }.joined(separator: ", ")
+        return SQLWriteText(
+            head: "UPDATE \(quoting.quoted(table)) SET \(others) WHERE \(keyCondition(columns))",
+            parameterCount: columns.count)
+    }
+
+    /// Removes the row of a key. The parameters are the keys.
+    func delete(from table: TableID, keys: [SinkColumn]) -> SQLWriteText {
+        SQLWriteText(
+            head: "DELETE FROM \(quoting.quoted(table)) WHERE \(keyCondition(keys))", parameterCount: keys.count)
+    }
+
+    private func keyCondition(_ columns: [SinkColumn]) -> String {
+        columns.filter(\.isKey).map { "\(quoting.quoted($0.name)) = ?" }.joined(separator: " AND ")
     }
 
     func create(_ table: TableID, columns: [SinkColumn]) throws(ConnectError) -> String {

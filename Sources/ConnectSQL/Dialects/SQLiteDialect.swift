@@ -78,6 +78,22 @@ struct SQLiteDialect: SQLDialect {
         }
     }
 
+    /// Not the Java connector's `INSERT OR REPLACE`, which deletes the old row: that loses columns that the record
+    /// does not have, and fires the triggers and foreign keys of a delete.
+    func upsert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
+        var text = insert(into: table, columns: columns)
+        let keys = columns.filter(\.isKey).map { quoting.quoted($0.name) }.joined(separator: ",")
+        let sets = columns.filter { !$0.isKey }.map { column in
+            let name = quoting.quoted(column.name)
+            return "\(name)=excluded.\(name)"
+        }
+        text.tail =
+            sets.isEmpty
+            ? " ON CONFLICT(\(keys)) DO NOTHING"
+            : " ON CONFLICT(\(keys)) DO UPDATE SET \(sets.joined(separator: ","))"
+        return text
+    }
+
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {
         var statements: [String] = []
         for column in columns {

@@ -93,6 +93,25 @@ struct ParameterBatch {
             }
         }
 
+        /// Some of the rows, in the order given.
+        func rows(_ rows: [Int]) -> Column {
+            var result = Column(kind)
+            result.reserve(rows.count)
+            for row in rows {
+                if nulls[row] != 0 {
+                    result.appendNull()
+                } else {
+                    switch kind {
+                    case .integer: result.append(integers[row])
+                    case .real: result.append(reals[row])
+                    case .text, .bytes:
+                        result.append(writing: { [range = range(row)] in $0.append(contentsOf: data[range]) })
+                    }
+                }
+            }
+            return result
+        }
+
         /// Where row `row` lies in `data`.
         func range(_ row: Int) -> Range<Int> {
             (row == 0 ? 0 : ends[row - 1])..<ends[row]
@@ -131,6 +150,14 @@ struct ParameterBatch {
     mutating func removeAll() {
         for index in columns.indices { columns[index].removeAll() }
         count = 0
+    }
+
+    /// Some of the rows, in the order given.
+    func rows(_ rows: [Int]) -> ParameterBatch {
+        var result = self
+        for index in columns.indices { result.columns[index] = columns[index].rows(rows) }
+        result.count = rows.count
+        return result
     }
 
     /// Cuts the rows into ranges of at most `rows` rows and about `bytes` bytes.

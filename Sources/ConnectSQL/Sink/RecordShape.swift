@@ -121,11 +121,11 @@ extension SinkOptions {
     /// Checks what does not depend on schemas' fields.
     func check(_ record: SinkRecord) throws(ConnectError) {
         var place: String { "\(record.topic)-\(record.partition), offset \(record.offset)" }
-        guard !record.value.isNull else {
+        guard !record.value.isNull || deletes else {
             throw .data(
                 "The record at \(place) has no value (a tombstone); with delete.enabled=false a sink needs a value")
         }
-        guard record.valueSchema != nil else {
+        guard record.valueSchema != nil || record.value.isNull else {
             throw .data(
                 "The record at \(place) has a value without a schema; a sink needs one to know the columns. With the "
                     + "JSON converter that is value.converter.schemas.enable=true and an envelope of schema and payload"

@@ -18,8 +18,11 @@ final class TableKeeper {
     }
 
     /// Sees to it that the table has the columns. Runs inside of a transaction, which DDL ends and begins anew.
+    /// - Returns: the table as it is then; nil if it has gone away meanwhile.
     /// - Throws: ``SQLError``, or a data error if the table does not fit and may not be changed.
-    func prepare(_ table: TableID, columns: [SinkColumn], _ connection: any SQLConnection) throws {
+    func prepare(
+        _ table: TableID, columns: [SinkColumn], _ connection: any SQLConnection
+    ) throws -> TableDefinition? {
         let known = definitions[table]
         var current = known
         if current == nil { current = try read(table, connection) }
@@ -47,11 +50,12 @@ final class TableKeeper {
                 let remaining = Self.missing(columns, in: fresh)
                 if remaining == missing { throw error }
             }
-            guard let fresh = try read(table, connection) else { return }
+            guard let fresh = try read(table, connection) else { return nil }
             definition = fresh
             missing = Self.missing(columns, in: definition)
         }
         definitions[table] = definition
+        return definition
     }
 
     private func alterStatements(_ table: TableID, _ missing: [SinkColumn]) throws(SQLError) -> [String] {

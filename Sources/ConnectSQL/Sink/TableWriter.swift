@@ -1,34 +1,26 @@
 import ConnectAPI
 
 /// Collects the records of one table and writes them in bulk. Lives as long as the connection.
+///
+/// What is buffered is written in the Java connector's order (`reference/jdbc-semantics.md` 6.4): first the rows, then
+/// the deletes. A row that comes after a delete therefore has the buffer written first.
 final class TableWriter {
-    /// A statement for records of one pair of schemas.
-    private final class Plan {
-        let keySchema: Schema?
-        let valueSchema: Schema?
-        let columns: [RecordShape.Column]
-        let encoders: [ParameterEncoder]
-        let defaults: [ConnectValue?]
-        let write: any SQLWrite
+    /// Rows of one statement.
+    private struct Buffer {
+        var plan: WritePlan?
+        var batch = ParameterBatch([])
 
-        init(
-            keySchema: Schema?, valueSchema: Schema?, columns: [RecordShape.Column], encoders: [ParameterEncoder],
-            defaults: [ConnectValue?], write: any SQLWrite
-        ) {
-            self.keySchema = keySchema
-            self.valueSchema = valueSchema
-            self.columns = columns
-            self.encoders = encoders
-            self.defaults = defaults
-            self.write = write
+        /// Writes the rows and forgets them, even if they could not be written.
+        mutating func flush() throws(SQLError) {
+            guard let plan, !batch.isEmpty else { return }
+            defer { batch.removeAll() }
+            try plan.execute(batch)
         }
 
-        func fits(_ record: SinkRecord, keyMatters: Bool) -> Bool {
-            Self.same(valueSchema, record.valueSchema) && (!keyMatters || Self.same(keySchema, record.keySchema))
-        }
-
-        private static func same(_ lhs: Schema?, _ rhs: Schema?) -> Bool {
-            lhs === rhs || lhs == rhs
+        mutating func use(_ plan: WritePlan, reserving rows: Int) {
+            if self.plan === plan { return }
+            self.plan = plan
+            batch = plan.makeBatch(reserving: min(rows, 4_096))
         }
     }
 
@@ -37,10 +29,9 @@ final class TableWriter {
     let table: TableID
     private let options: SinkOptions
     private let tables: TableKeeper
-    private var plans: [Plan] = []
-    /// The plan that ``batch`` belongs to.
-    private var current: Plan?
-    private var batch = ParameterBatch([])
+    private var plans: [WritePlan] = []
+    private var rows = Buffer()
+    private var deletes = Buffer()
 
     init(_ table: TableID, _ options: SinkOptions, _ tables: TableKeeper) {
         self.table = table
@@ -51,89 +42,59 @@ final class TableWriter {
     /// Buffers a record, writing what has to be written before it.
     func add(_ record: SinkRecord, _ connection: any SQLConnection) throws {
         try options.check(record)
-        let keyMatters = options.keyMode == .recordKey
-        if current?.fits(record, keyMatters: keyMatters) != true {
-            try flush()
-            let plan = try plans.first { $0.fits(record, keyMatters: keyMatters) } ?? makePlan(record, connection)
-            current = plan
-            batch = ParameterBatch(plan.encoders.map(\.kind), reserving: min(options.batchSize, 4_096))
+        if record.value.isNull {
+            if !fits(deletes, record) { deletes.use(try plan(for: record, connection), reserving: options.batchSize) }
+            try deletes.plan?.append(record, to: &deletes.batch, table)
+        } else {
+            if !deletes.batch.isEmpty { try flush() }
+            if !fits(rows, record) { rows.use(try plan(for: record, connection), reserving: options.batchSize) }
+            try rows.plan?.append(record, to: &rows.batch, table)
         }
-        guard let plan = current else { return }
-        try append(record, plan)
-        if batch.count >= options.batchSize { try flush() }
+        if rows.batch.count + deletes.batch.count >= options.batchSize { try flush() }
     }
 
     /// Writes what is buffered.
-    func flush() throws {
-        guard let plan = current, !batch.isEmpty else { return }
-        defer { batch.removeAll() }
-        try plan.write.execute(batch)
+    func flush() throws(SQLError) {
+        try rows.flush()
+        try deletes.flush()
     }
 
     /// Drops what is buffered, after a rollback.
     func discard() {
-        batch.removeAll()
+        rows.batch.removeAll()
+        deletes.batch.removeAll()
     }
 
     /// Frees the statements.
     func close() {
-        for plan in plans { plan.write.close() }
+        for plan in plans { plan.close() }
         plans = []
-        current = nil
-        batch = ParameterBatch([])
+        rows = Buffer()
+        deletes = Buffer()
     }
 
     // MARK: plans
 
-    private func makePlan(_ record: SinkRecord, _ connection: any SQLConnection) throws -> Plan {
-        let shape = try RecordShape(
-            keySchema: record.keySchema, valueSchema: record.valueSchema, options: options)
-        let columns = shape.columns.map(\.sink)
-        var encoders: [ParameterEncoder] = []
-        for column in columns {
-            guard let encoder = options.database.dialect.encoder(for: column.schema) else {
-                _ = try options.database.dialect.definition(of: column, in: table)
-                throw ConnectError.data("Field \(column.name) of table \(table.qualifiedName) cannot be written")
-            }
-            encoders.append(encoder)
-        }
-        try tables.prepare(table, columns: columns, connection)
-        let write = try connection.prepareWrite(
-            options.database.dialect.insert(into: table, columns: columns))
-        let plan = Plan(
-            keySchema: record.keySchema, valueSchema: record.valueSchema, columns: shape.columns, encoders: encoders,
-            defaults: columns.map { options.replacesNullWithDefault ? $0.schema.defaultValue : nil }, write: write)
-        if plans.count == Self.keptPlans { plans.removeFirst().write.close() }
+    private var keyMatters: Bool { options.keyMode == .recordKey }
+
+    private func fits(_ buffer: Buffer, _ record: SinkRecord) -> Bool {
+        buffer.plan?.fits(record, keyMatters: keyMatters) == true
+    }
+
+    /// The plan for a record whose schemas are others than those before it, which are written first.
+    private func plan(for record: SinkRecord, _ connection: any SQLConnection) throws -> WritePlan {
+        try flush()
+        if let plan = plans.first(where: { $0.fits(record, keyMatters: keyMatters) }) { return plan }
+        let plan = try WritePlan(for: record, table, options, tables, connection)
+        if plans.count == Self.keptPlans { drop(plans.removeFirst()) }
         plans.append(plan)
         return plan
     }
 
-    // MARK: values
-
-    private func append(_ record: SinkRecord, _ plan: Plan) throws {
-        let key = record.key.structValue
-        let value = record.value.structValue
-        for index in plan.columns.indices {
-            var field: ConnectValue
-            switch plan.columns[index].origin {
-            case .valueField(let position): field = value.map { $0.values[position] } ?? .null
-            case .keyField(let position): field = key.map { $0.values[position] } ?? .null
-            case .key: field = record.key
-            case .value: field = record.value
-            case .topic: field = .string(record.topic)
-            case .partition: field = .int32(record.partition)
-            case .offset: field = .int64(record.offset)
-            }
-            if field.isNull, let value = plan.defaults[index] { field = value }
-            guard plan.encoders[index].append(field, to: &batch.columns[index]) else {
-                batch.abandonRow()
-                let column = plan.columns[index].sink
-                throw ConnectError.data(
-                    "The value for column \(column.name) of table \(table.qualifiedName) is of type "
-                        + "\(field.type?.rawValue ?? "null"), but its schema says \(column.schema.type.rawValue) "
-                        + "(\(record.topic)-\(record.partition), offset \(record.offset))")
-            }
-        }
-        batch.finishRow()
+    /// Frees a plan whose rows have been written.
+    private func drop(_ plan: WritePlan) {
+        plan.close()
+        if rows.plan === plan { rows = Buffer() }
+        if deletes.plan === plan { deletes = Buffer() }
     }
 }
