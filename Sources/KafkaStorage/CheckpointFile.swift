@@ -1,8 +1,11 @@
-/// A file with one offset per partition: Kafka's `recovery-point-offset-checkpoint` and `log-start-offset-checkpoint`.
+/// A file with one offset per partition: Kafka's `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint` and
+/// `cleaner-offset-checkpoint`.
 ///
 /// First line the version 0, second the number of entries, then one line `topic partition offset` for each.
 enum CheckpointFile {
     static let recoveryPoint = "recovery-point-offset-checkpoint"
+    /// The offset up to which a compacted log has been cleaned.
+    static let cleaner = "cleaner-offset-checkpoint"
     static let logStart = "log-start-offset-checkpoint"
 
     static func encode(_ offsets: [LogName: Int64]) -> [UInt8] {

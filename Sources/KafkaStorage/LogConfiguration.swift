@@ -41,6 +41,21 @@ public struct LogConfiguration: Sendable, Equatable {
     /// `producer.id.expiration.ms`: time after which an idle producer's sequence numbers are forgotten.
     public var producerIDExpirationMs: Int64 = 86_400_000
 
+    /// `min.cleanable.dirty.ratio`: share of a compacted log that has not been cleaned, above which it is.
+    public var minCleanableDirtyRatio = 0.5
+    /// `min.compaction.lag.ms`: time for which a record is not compacted.
+    public var minCompactionLagMs: Int64 = 0
+    /// `max.compaction.lag.ms`: time after which a record is due for compaction, whatever the ratio.
+    public var maxCompactionLagMs = Int64.max
+    /// `delete.retention.ms`: how long tombstones are kept, counted from the first cleaning that meets them.
+    public var deleteRetentionMs: Int64 = 86_400_000
+    /// Size from which a compacted log's active segment is sealed before `segment.bytes` if it is most of the log. Not a
+    /// setting of Kafka, whose topics of the default 1 GiB would not be cleaned for a week.
+    public var compactionRollBytes: Int64 = 16 << 20
+
+    /// Age at which a new segment is begun: a compacted log seals its segments in time for `max.compaction.lag.ms`.
+    var rollMs: Int64 { cleanupPolicy.contains(.compact) ? min(segmentMs, maxCompactionLagMs) : segmentMs }
+
     /// Kafka's defaults.
     public init() {}
 
@@ -69,6 +84,14 @@ public struct LogConfiguration: Sendable, Equatable {
             messageTimestampAfterMaxMs = try Self.number(name, value, 0...Int64.max)
         case "flush.messages": flushMessages = try Self.number(name, value, 1...Int64.max)
         case "flush.ms": flushMs = try Self.number(name, value, 0...Int64.max)
+        case "min.compaction.lag.ms": minCompactionLagMs = try Self.number(name, value, 0...Int64.max)
+        case "max.compaction.lag.ms": maxCompactionLagMs = try Self.number(name, value, 1...Int64.max)
+        case "delete.retention.ms": deleteRetentionMs = try Self.number(name, value, 0...Int64.max)
+        case "min.cleanable.dirty.ratio":
+            guard let ratio = Double(value), (0...1).contains(ratio) else {
+                throw Self.invalid(name, value, "a number from 0 to 1")
+            }
+            minCleanableDirtyRatio = ratio
         case "cleanup.policy": cleanupPolicy = try Self.policy(value)
         case "message.timestamp.type":
             guard let type = TimestampType(name: value) else {

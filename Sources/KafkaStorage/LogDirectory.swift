@@ -15,6 +15,11 @@ public final class LogDirectory: Sendable {
         public var clusterID: String?
         /// Milliseconds since 1970.
         public var clock: @Sendable () -> Int64 = { SystemCalls.currentMilliseconds() }
+        /// Bytes that compaction reads in one call of `maintain`, about.
+        public var cleaningBytesPerRound: Int64 = 512 << 20
+        /// Keys that one pass of compaction can tell apart; each takes up to 48 bytes of memory while it runs. A log with
+        /// more is cleaned in several passes.
+        public var cleanerKeys = 1 << 20
         /// Told about repairs.
         public var logger = Logger(label: "sluice.storage")
 
@@ -48,6 +53,7 @@ public final class LogDirectory: Sendable {
 
     private let fileSystem: any FileSystem
     private let options: Options
+    let cleaner: LogCleaner
     private let lock: Mutex<(any FileLock)?>
     private let state: Mutex<State>
     /// Held while the checkpoint files are written.
@@ -84,6 +90,11 @@ public final class LogDirectory: Sendable {
         self.path = path
         self.fileSystem = fileSystem
         self.options = options
+        cleaner = LogCleaner(
+            path: path, fileSystem: fileSystem, limits: LogCleaner.Limits(options),
+            // What was cleaned of a log that is gone says nothing of one that gets its name.
+            checkpoints: try Self.loadCheckpoint(CheckpointFile.cleaner, path, fileSystem)
+                .filter { existing.contains($0.key) })
         self.lock = Mutex(lock)
         clusterID = meta.clusterID
         nodeID = meta.nodeID
@@ -124,6 +135,10 @@ public final class LogDirectory: Sendable {
                 name: name, directory: directory, configuration: configuration, services: services,
                 recoveryPoint: state.recoveryPoints[name] ?? 0, logStartOffset: state.logStarts[name] ?? 0,
                 isClean: isClean, directoriesToSync: directoriesToSync)
+            // A new log, or one that has lost its end: it is not the one that was cleaned.
+            if !directoriesToSync.isEmpty || cleaner.checkpoint(name) ?? 0 > log.logEndOffset {
+                try cleaner.forget(name)
+            }
             report(log)
             state.logs[name] = log
             return log
@@ -155,6 +170,7 @@ public final class LogDirectory: Sendable {
             guard try fileSystem.information("\(path)/\(name)") != nil else {
                 throw StorageError(.notFound, "\(path) has no log \(name)")
             }
+            try cleaner.forget(name)
             let mark = KafkaUUID.random().description.filter { $0 != "-" }
             let doomed = "\(path)/\("\(name)".prefix(200)).\(mark)-delete"
             try fileSystem.rename("\(path)/\(name)", to: doomed)
@@ -166,8 +182,8 @@ public final class LogDirectory: Sendable {
 
     // MARK: Upkeep
 
-    /// What the broker calls about once a minute: retention, overdue flushes (`flush.ms`), the checkpoint. A log that fails
-    /// does not keep the others from their turn.
+    /// What the broker calls about once a minute: retention, overdue flushes (`flush.ms`), the checkpoint, and then a round
+    /// of compaction. A log that fails does not keep the others from their turn. Not for an event loop: it waits for the disk.
     /// - Returns: the failures by log.
     @discardableResult
     public func maintain(now: Int64) -> [LogName: StorageError] {
@@ -175,6 +191,7 @@ public final class LogDirectory: Sendable {
         for log in openLogs {
             do throws(StorageError) {
                 try log.applyRetention(now: now)
+                try log.rollForCompaction(now: now)
                 if log.isFlushOverdue(now: now) { try log.flush() }
             } catch {
                 if error.code != .closed { failures[log.name] = error }
@@ -185,8 +202,13 @@ public final class LogDirectory: Sendable {
         } catch {
             options.logger.error("could not write the checkpoint files", metadata: ["error": "\(error)"])
         }
+        failures.merge(cleaner.run(openLogs, now: now)) { earlier, _ in earlier }
         return failures
     }
+
+    /// Makes a running `maintain` leave its cleaning for another time, and all later ones; for a shutdown that shall not
+    /// wait for it.
+    public func stopCleaning() { cleaner.stop() }
 
     /// Writes how far each log is durable and where it begins. A recovery reads only what comes after.
     public func checkpoint() throws(StorageError) {
@@ -223,6 +245,7 @@ public final class LogDirectory: Sendable {
             return state.isClosed ? nil : Array(state.logs.values)
         }
         guard let logs else { return }
+        cleaner.stop()
         flusher.shutdown()
         defer { lock.withLock { $0 = nil } }
         var failure: StorageError?

@@ -30,6 +30,10 @@ enum LogFileNames {
     static let offsetIndex = ".index"
     static let timeIndex = ".timeindex"
     static let snapshot = ".snapshot"
+    /// Behind `.log`: a compacted segment that is being written; of no use after a crash.
+    static let cleaned = ".log.cleaned"
+    /// Behind `.log`: a compacted segment that is complete; it takes the place of those whose offsets it spans.
+    static let swap = ".log.swap"
 
     /// The offset in 20 digits, with a suffix.
     static func name(_ offset: Int64, _ suffix: String) -> String {

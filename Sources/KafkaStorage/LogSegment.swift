@@ -42,6 +42,27 @@ final class LogSegment {
         self.indexInterval = indexInterval
     }
 
+    /// A segment that compaction has made; its indexes are in memory until they are stored.
+    init(_ cleaned: CleanedSegment, directory: String, fileSystem: any FileSystem, indexInterval: Int) {
+        baseOffset = cleaned.baseOffset
+        size = cleaned.size
+        created = cleaned.created
+        isSealed = true
+        self.directory = directory
+        self.fileSystem = fileSystem
+        self.indexInterval = indexInterval
+        openFile = cleaned.file
+        firstTimestamp = cleaned.firstTimestamp
+        maxTimestamp = cleaned.maxTimestamp
+        offsetOfMaxTimestamp = cleaned.offsetOfMaxTimestamp
+        indexes = emptyIndexes()
+        for entry in cleaned.offsetEntries { indexes?.offset.append(entry) }
+        for entry in cleaned.timeEntries { indexes?.time.append(entry) }
+    }
+
+    /// Whether this is the segment that a view was taken of.
+    func isSame(as view: SegmentView) -> Bool { openFile === view.file }
+
     func path(_ suffix: String) -> String { "\(directory)/\(LogFileNames.name(baseOffset, suffix))" }
 
     /// The file with the batches, opened if it is not.
@@ -148,15 +169,21 @@ final class LogSegment {
         } else {
             waited = now - created
         }
-        return waited > configuration.segmentMs
+        return waited > configuration.rollMs
     }
 
-    private func beginningTimestamp() throws(StorageError) -> Int64? {
+    func beginningTimestamp() throws(StorageError) -> Int64? {
         if firstTimestamp == nil {
             var scanner = BatchScanner(try file(), 0..<size)
             if case .batch(let header, _) = try scanner.next() { firstTimestamp = header.maxTimestamp }
         }
         return firstTimestamp
+    }
+
+    /// Entries of the two indexes, for merging segments.
+    func indexCounts() throws(StorageError) -> (offset: Int, time: Int) {
+        try loadIndexes()
+        return (indexes?.offset.count ?? 0, indexes?.time.count ?? 0)
     }
 
     /// The largest timestamp of the segment's records, -1 if they have none, and the last offset of its batch.

@@ -30,7 +30,9 @@ extension LogState {
     private mutating func readDirectory(now: Int64) throws(StorageError) {
         var bases: Set<Int64> = []
         var indexes: [(name: String, base: Int64)] = []
-        for name in try fileSystem.list(directory) {
+        var names = try fileSystem.list(directory)
+        try completeSwaps(&names)
+        for name in names {
             if let base = LogFileNames.offset(name, suffix: LogFileNames.log) {
                 bases.insert(base)
             } else if let base = LogFileNames.offset(name, suffix: LogFileNames.offsetIndex)
@@ -39,7 +41,7 @@ extension LogState {
                 indexes.append((name, base))
             } else if let offset = LogFileNames.offset(name, suffix: LogFileNames.snapshot) {
                 snapshots.append(offset)
-            } else if [".deleted", ".cleaned", ".tmp"].contains(where: name.hasSuffix) {
+            } else if [".deleted", ".cleaned", ".swap", ".tmp"].contains(where: name.hasSuffix) {
                 try fileSystem.remove("\(directory)/\(name)")
             }
         }

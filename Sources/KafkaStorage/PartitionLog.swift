@@ -15,9 +15,9 @@ public final class PartitionLog: Sendable {
     let state: Mutex<LogState>
     /// Held during a flush, so that flushes of one log do not overlap.
     private let flushing = Mutex(())
-    /// Held while files of deleted segments are removed.
-    private let removing = Mutex(())
-    private let services: LogServices
+    /// Held while files of deleted or compacted segments are removed and renamed.
+    let removing = Mutex(())
+    let services: LogServices
 
     /// Opens the log in `directory`, which must exist, and recovers it.
     ///
@@ -196,6 +196,7 @@ public final class PartitionLog: Sendable {
             return files
         }
         for file in files { try file.sync() }
+        removing.withLock { _ in }
     }
 
     /// Refuses all later calls; for a log whose folder goes away. Nothing touches the folder when this has returned: a new

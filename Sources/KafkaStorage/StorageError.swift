@@ -41,6 +41,8 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
         public static let invalidConfiguration = Code(rawValue: "invalid configuration")
         /// An index leads to a place where no batch begins. Does not leave the log.
         static let indexMismatch = Code(rawValue: "index mismatch")
+        /// The segments that were being cleaned are no longer the log's. Does not leave the cleaner.
+        static let cleaningInterrupted = Code(rawValue: "cleaning interrupted")
     }
 
     /// What to branch on.

@@ -108,8 +108,19 @@ public final class FaultInjectingFileSystem: FileSystem {
         for path in directories.subtracting(durableDirectories).sorted() where random.flip() {
             after.directories.insert(path)
         }
+        // A rename is one entry of the file system's journal: both names are as before it, or both as after it.
+        let durableNames = Dictionary(durable.map { (ObjectIdentifier($0.value), $0.key) }) { first, _ in first }
+        var source: [String: String] = [:]
+        for (path, inode) in volatile {
+            if let name = durableNames[ObjectIdentifier(inode)], name != path { source[path] = name }
+        }
+        var isKept: [String: Bool] = [:]
         for path in Set(volatile.keys).union(durable.keys).sorted() {
-            let chosen = volatile[path] === durable[path] || random.flip() ? volatile[path] : durable[path]
+            var origin = path
+            while let earlier = source[origin] { origin = earlier }
+            let isNew = isKept[origin] ?? (volatile[path] === durable[path] || random.flip())
+            isKept[origin] = isNew
+            let chosen = isNew ? volatile[path] : durable[path]
             guard let chosen, after.directories.contains(Self.parent(of: path)) else { continue }
             after.files[path] = Inode(Self.survivors(chosen, &random))
         }

@@ -34,8 +34,8 @@ extension Groups {
     }
 
     /// Keeps the offsets topic short: when a partition holds many more records than there is to know, what is known
-    /// is written anew at its end, and once that is on disk, what came before is cut off. (The log itself does not
-    /// compact.)
+    /// is written anew at its end, and once that is on disk, what came before is cut off. (Compaction would come to
+    /// the same, later.)
     func tidy() {
         for partition in loaded {
             let members = entries.filter {

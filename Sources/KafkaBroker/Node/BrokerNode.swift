@@ -110,6 +110,7 @@ final class BrokerNode: Sendable {
     /// Puts everything on disk and lets the folder go.
     func close() async {
         await groups.stop()
+        directory.stopCleaning()
         try? await maintenance.shutdownGracefully()
         do {
             try directory.close()

@@ -71,7 +71,7 @@ public struct RecordBatch: Sendable {
     }
 
     /// The records' bytes, decompressed, once it is sure that they can hold as many records as the header says.
-    private func recordBytes(limit: Int) throws(RecordError) -> ByteBuffer {
+    func recordBytes(limit: Int) throws(RecordError) -> ByteBuffer {
         var body = buffer
         body.moveReaderIndex(forwardBy: RecordBatchHeader.size)
         if header.compression != .none, header.recordCount != 0 {
@@ -85,7 +85,7 @@ public struct RecordBatch: Sendable {
 
     /// Walks the records until `body` returns false; inlined, so that `body` costs no call. `body` is given the address of the first byte, to make slices.
     @inline(__always)
-    private func visit(
+    func visit(
         _ records: ByteBuffer,
         _ body: (RecordView, UnsafeRawBufferPointer) throws(RecordError) -> Bool
     ) throws(RecordError) {
