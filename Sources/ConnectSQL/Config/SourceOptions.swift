@@ -7,10 +7,36 @@ struct SourceOptions: Sendable {
         case bulk
         /// By a growing column; an empty name means the first that the database fills by itself.
         case incrementing(column: String)
+        /// By when a row was written: the first of the columns that is not null.
+        case timestamp(columns: [String])
+        /// By when a row was written and, within the same time, by a growing column.
+        case timestampAndIncrementing(columns: [String], column: String)
+
+        /// The growing column, if there is one.
+        var incrementingColumn: String? {
+            switch self {
+            case .bulk, .timestamp: nil
+            case .incrementing(let column), .timestampAndIncrementing(_, let column): column
+            }
+        }
+
+        /// The columns with timestamps, if there are any.
+        var timestampColumns: [String] {
+            switch self {
+            case .bulk, .incrementing: []
+            case .timestamp(let columns), .timestampAndIncrementing(let columns, _): columns
+            }
+        }
     }
 
     let database: Database
     let mode: Mode
+    /// What is read in place of tables.
+    let query: String?
+    /// Where reading begins if no offset is stored, in milliseconds since the epoch; -1 means the database's now.
+    let initialTimestamp: Int64?
+    /// How long a row's timestamp must have passed before the row is read.
+    let timestampDelayMicroseconds: Int64
     let filter: TableFilter
     let catalog: String?
     let tableTypes: [String]
@@ -39,9 +65,11 @@ struct SourceOptions: Sendable {
             throw .config(problems.map(\.message).joined(separator: "\n"))
         }
         database = try Database(config, for: .source)
-        mode =
-            config.string("mode") == "bulk"
-            ? .bulk : .incrementing(column: config.string("incrementing.column.name"))
+        if let problem = Self.problem(config) { throw .config(problem.message) }
+        mode = Self.mode(config)
+        query = Self.query(config)
+        initialTimestamp = config.optionalInt("timestamp.initial")
+        timestampDelayMicroseconds = Int64(config.int("timestamp.delay.interval.ms")) &* 1_000
         filter = try TableFilter(config)
         catalog = config.optionalString("catalog.pattern")
         tableTypes = config.list("table.types")
@@ -62,22 +90,60 @@ struct SourceOptions: Sendable {
         startupLimit = .milliseconds(config.int("table.monitoring.startup.polling.limit.ms"))
     }
 
+    private static func mode(_ config: ParsedConfig) -> Mode {
+        let column = config.string("incrementing.column.name")
+        let columns = config.list("timestamp.column.name")
+        return switch config.string("mode") {
+        case "bulk": .bulk
+        case "timestamp": .timestamp(columns: columns)
+        case "timestamp+incrementing": .timestampAndIncrementing(columns: columns, column: column)
+        default: .incrementing(column: column)
+        }
+    }
+
+    /// The query without what would end it early.
+    private static func query(_ config: ParsedConfig) -> String? {
+        let masked = config.secret("query.masked")?.revealed ?? ""
+        var text = Substring(masked.isEmpty ? config.string("query") : masked)
+        while let last = text.last, last.isWhitespace || last == ";" { text.removeLast() }
+        text = text.drop { $0.isWhitespace }
+        return text.isEmpty ? nil : String(text)
+    }
+
+    /// What options say together that makes no sense, and the options to blame.
+    static func problem(_ config: ParsedConfig) -> (names: [String], message: String)? {
+        let mode = mode(config)
+        let hasBoth = !config.string("query").isEmpty && config.secret("query.masked")?.revealed.isEmpty == false
+        if hasBoth { return (["query", "query.masked"], "Set either query or query.masked, not both") }
+        if config.string("mode").contains("timestamp"), mode.timestampColumns.isEmpty {
+            return (
+                ["timestamp.column.name"], "mode=\(config.string("mode")) needs timestamp.column.name to name a column"
+            )
+        }
+        guard let query = query(config) else { return nil }
+        let word = query.prefix { $0.isLetter }.lowercased()
+        guard word == "select" || word == "with" else {
+            return (["query", "query.masked"], "query must begin with SELECT (or WITH)")
+        }
+        guard mode.incrementingColumn != "" else {
+            return (
+                ["incrementing.column.name"],
+                "mode=\(config.string("mode")) with a query needs incrementing.column.name to name a column"
+            )
+        }
+        return nil
+    }
+
     /// Options with values that this version does not carry out.
     static func notBuilt(_ config: ParsedConfig) -> [(name: String, message: String)] {
         var problems: [(String, String)] = []
         func refuse(_ name: String, _ isRefused: (String) -> Bool) {
             guard let value = config.values[name]?.text, isRefused(value) else { return }
-            let shown = name == "query.masked" ? Secret.hidden : value
-            problems.append((name, SQLOptions.notBuilt(name, shown)))
+            problems.append((name, SQLOptions.notBuilt(name, value)))
         }
-        refuse("mode") { $0 == "timestamp" || $0 == "timestamp+incrementing" }
         for name in [
-            "query", "table.include.list", "table.exclude.list", "timestamp.columns.mapping",
-            "incrementing.column.mapping",
+            "table.include.list", "table.exclude.list", "timestamp.columns.mapping", "incrementing.column.mapping",
         ] { refuse(name) { !$0.isEmpty } }
-        if config.secret("query.masked")?.revealed.isEmpty == false { refuse("query.masked") { _ in true } }
-        refuse("timestamp.initial") { _ in true }
-        refuse("timestamp.delay.interval.ms") { $0 != "0" }
         refuse("timestamp.granularity") { $0.lowercased() != "connect_logical" }
         refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
         return problems

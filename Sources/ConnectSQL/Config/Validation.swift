@@ -44,6 +44,7 @@ enum SourceValidation {
         guard !results.hasErrors, let parsed = try? definition.parse(config) else { return results.values }
         checkTables(parsed, &results)
         guard !results.hasErrors else { return results.values }
+        if let problem = SourceOptions.problem(parsed) { results.add(problem.message, to: problem.names) }
         for problem in SourceOptions.notBuilt(parsed) { results.add(problem.message, to: [problem.name]) }
         if parsed.string("topic.prefix").isEmpty, config["topic.prefix"] == nil {
             results.add(

@@ -69,6 +69,28 @@ struct MySQLDialect: SQLDialect {
         }
     }
 
+    // MARK: source
+
+    func timestamp(of columns: [String]) -> String {
+        columns.count == 1 ? columns[0] : "COALESCE(\(columns.joined(separator: ",")))"
+    }
+
+    func timestampParameter(_ localMicroseconds: Int64) -> SQLParameter {
+        var text: [UInt8] = []
+        CivilTime.appendTimestamp(microseconds: localMicroseconds, to: &text)
+        return .text(String(decoding: text, as: UTF8.self))
+    }
+
+    /// Sessions here are in UTC, which is how a TIMESTAMP shows. A DATETIME holds what NOW() was in the server's zone.
+    func now(on connection: any SQLConnection, isInstant: Bool) throws(SQLError) -> Int64 {
+        let zoned = "COALESCE(CONVERT_TZ(UTC_TIMESTAMP(6),'+00:00',@@GLOBAL.time_zone),UTC_TIMESTAMP(6))"
+        let rows = try connection.rows("SELECT CAST(\(isInstant ? "UTC_TIMESTAMP(6)" : zoned) AS CHAR)")
+        guard var text = rows.first?.first.flatMap({ $0 }),
+            let now = text.withUTF8({ CivilTime.parseLocalMicroseconds(UnsafeRawBufferPointer($0)) })
+        else { throw SQLError(.other, "the server's clock could not be read") }
+        return now
+    }
+
     // MARK: sink
 
     func columnType(_ column: SinkColumn) -> String? {

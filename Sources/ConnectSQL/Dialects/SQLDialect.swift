@@ -18,6 +18,19 @@ protocol SQLDialect: Sendable {
     /// The table that parts of a configured name mean: one part, or database and table.
     func table(parts: [String]) -> TableID?
 
+    // MARK: source
+
+    /// The zone in which a date and time without a zone is meant (`db.timezone`).
+    var zone: SQLTimeZone { get }
+    /// The timestamp of a row: that of the first column that is not null. Read with
+    /// ``ColumnDecoder/localMicroseconds``.
+    func timestamp(of columns: [String]) -> String
+    /// A local date and time, in microseconds since 1970-01-01 00:00, to compare ``timestamp(of:)`` with.
+    func timestampParameter(_ localMicroseconds: Int64) -> SQLParameter
+    /// What the database's clock shows, in microseconds since 1970-01-01 00:00: as columns of instants are read
+    /// (`isInstant`), or as the server's own zone shows it.
+    func now(on connection: any SQLConnection, isInstant: Bool) throws(SQLError) -> Int64
+
     // MARK: sink
 
     /// The type of a column for values of a schema; nil if the database has none.
@@ -40,17 +53,6 @@ struct SinkColumn: Sendable, Hashable {
 }
 
 extension SQLDialect {
-    /// All rows of a table.
-    func select(_ table: TableID) -> String {
-        "SELECT * FROM \(quoting.quoted(table))"
-    }
-
-    /// Rows past a value of a growing column, in its order.
-    func select(_ table: TableID, incrementing column: String) -> String {
-        let id = "\(quoting.quoted(table)).\(quoting.quoted(column))"
-        return "\(select(table)) WHERE \(id) > ? ORDER BY \(id) ASC"
-    }
-
     func insert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
         let names = columns.map { quoting.quoted($0.name) }.joined(separator: ",")
         let marks = Array(repeating: "?", count: columns.count).joined(separator: ",")

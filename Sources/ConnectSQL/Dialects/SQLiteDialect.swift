@@ -4,6 +4,8 @@ import ConnectAPI
 struct SQLiteDialect: SQLDialect {
     let name = "SqliteDatabaseDialect"
     var quoting = IdentifierQuoting()
+    /// Texts without a zone are in UTC, as SQLite's own functions have it.
+    let zone = SQLTimeZone.utc
 
     // MARK: metadata
 
@@ -43,6 +45,29 @@ struct SQLiteDialect: SQLDialect {
 
     func table(parts: [String]) -> TableID? {
         parts.count == 1 ? TableID(name: parts[0]) : nil
+    }
+
+    // MARK: source
+
+    /// Milliseconds since the epoch, whether a value is held as such, as a Julian day, or as text.
+    func timestamp(of columns: [String]) -> String {
+        let values = columns.map { column in
+            "CASE typeof(\(column)) WHEN 'integer' THEN \(column) "
+                + "ELSE CAST(round((julianday(\(column))-2440587.5)*86400000) AS INTEGER) END"
+        }
+        return values.count == 1 ? values[0] : "COALESCE(\(values.joined(separator: ",")))"
+    }
+
+    func timestampParameter(_ localMicroseconds: Int64) -> SQLParameter {
+        .integer(CivilTime.split(microseconds: localMicroseconds).milliseconds)
+    }
+
+    func now(on connection: any SQLConnection, isInstant: Bool) throws(SQLError) -> Int64 {
+        let rows = try connection.rows("SELECT CAST(round((julianday('now')-2440587.5)*86400000) AS INTEGER)")
+        guard let text = rows.first?.first.flatMap({ $0 }), let milliseconds = Int64(text) else {
+            throw SQLError(.other, "the clock could not be read")
+        }
+        return milliseconds * 1_000
     }
 
     // MARK: sink

@@ -15,6 +15,8 @@ enum ColumnDecoder: Sendable, Hashable {
     case time
     /// Milliseconds since the epoch.
     case timestamp
+    /// Microseconds since 1970-01-01 00:00 of a date and time without regard to its zone: what a source resumes by.
+    case localMicroseconds
     /// A bit field as a number of the given width.
     case bits(SQLColumnType.IntegerWidth)
 }

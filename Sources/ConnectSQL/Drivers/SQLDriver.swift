@@ -83,6 +83,12 @@ struct SQLColumn: Sendable, Hashable {
     var isNullable: Bool
     /// Whether the database fills the column with growing numbers.
     var isAutoIncrement = false
+    /// How many digits of a second's fraction a timestamp has, as far as the database tells.
+    var fractionDigits = 0
+    /// Whether a timestamp is an instant that the database shows in the session's zone.
+    var isInstant = false
+    /// Whether the database knows no type (SQLite's expressions), so that ``type`` is a makeshift.
+    var isUntyped = false
 }
 
 /// Column types as the JDBC type map tells them apart.

@@ -18,7 +18,9 @@ public final class SQLSourceConnector: SourceConnector {
 
     private struct State {
         var config: [String: String] = [:]
+        /// Nil if a query is read.
         var monitor: TableMonitor?
+        var hasQuery = false
     }
 
     private let state = Mutex(State())
@@ -39,6 +41,9 @@ public final class SQLSourceConnector: SourceConnector {
                 "Parameters of connection.url that this driver does not have are left alone",
                 metadata: ["parameters": "\(options.database.unknownParameters.joined(separator: ","))"])
         }
+        guard options.query == nil else {
+            return state.withLock { $0 = State(config: config, hasQuery: true) }
+        }
         let monitor = TableMonitor(options, context)
         state.withLock { $0 = State(config: config, monitor: monitor) }
         monitor.start()
@@ -46,9 +51,9 @@ public final class SQLSourceConnector: SourceConnector {
 
     /// Plans at most `maxTasks` tasks: each reads a range of the tables; a table belongs to one task.
     public func taskConfigs(maxTasks: Int) async throws -> [OrderedDictionary<String, String>] {
-        let (config, monitor) = state.withLock { ($0.config, $0.monitor) }
-        guard let monitor else { return [] }
-        let tables = await monitor.tables()
+        let (config, monitor, hasQuery) = state.withLock { ($0.config, $0.monitor, $0.hasQuery) }
+        guard monitor != nil || hasQuery else { return [] }
+        let tables = hasQuery ? [] : await monitor?.tables()
         var names: Set<String> = []
         for table in tables ?? [] where !names.insert(table.name).inserted {
             throw ConnectError.config(

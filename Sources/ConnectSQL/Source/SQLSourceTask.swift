@@ -1,7 +1,7 @@
 import ConnectAPI
 import Logging
 
-/// Reads the tables of one task, one after the other, over one connection.
+/// Reads the tables of one task (or the one query), one after the other, over one connection.
 ///
 /// A round reads every table to its end. When the user has not chosen `poll.interval.ms`, rounds follow each other as
 /// fast as probing stays cheap: never faster than `poll.interval.min.ms`, and never so fast that probing takes more
@@ -14,7 +14,7 @@ final class SQLSourceTask: SourceTask {
 
     private var options: SourceOptions?
     private var logger = Logger(label: "sql-source")
-    private var readers: [TableReader] = []
+    private var readers: [SourceReader] = []
     private var connection: (any SQLConnection)?
     /// Tables that the running round has still to read.
     private var pending: [Int] = []
@@ -34,17 +34,17 @@ final class SQLSourceTask: SourceTask {
         let options = try SourceOptions(config)
         self.options = options
         guard config["tables.fetched"] != "false" else { return }
-        let tables = try Self.tables(config["tables"] ?? "", options.database.dialect)
-        guard !tables.isEmpty else {
+        let targets = try options.query.map { [.query($0)] } ?? Self.tables(config["tables"] ?? "", options)
+        guard !targets.isEmpty else {
             throw ConnectError.config(
                 "No table of \(options.database.description) matches table.whitelist, table.blacklist and table.types. "
                     + "The task starts by itself once there is one")
         }
-        let partitions = tables.flatMap { [SourceOffset.partition($0), SourceOffset.oldPartition($0)] }
+        let partitions = targets.flatMap { SourceOffset.partitions($0) }
         let stored = options.mode == .bulk ? [:] : try await context.offsets(for: partitions)
-        readers = tables.map { table in
-            let offset = stored[SourceOffset.partition(table)] ?? stored[SourceOffset.oldPartition(table)]
-            return TableReader(table, options, position: SourceOffset.incrementing(of: offset))
+        readers = targets.map { target in
+            let offset = SourceOffset.partitions(target).lazy.compactMap { stored[$0] }.first
+            return SourceReader(target, options, offset: offset.map { SourcePosition($0) })
         }
     }
 
@@ -107,7 +107,7 @@ final class SQLSourceTask: SourceTask {
             if !reader.isMissing {
                 logger.warning(
                     "A table does not exist; it is read once it does",
-                    metadata: ["table": "\(reader.table.qualifiedName)"])
+                    metadata: ["table": "\(reader.target.description)"])
             }
             reader.disconnect()
             reader.isMissing = true
@@ -117,14 +117,14 @@ final class SQLSourceTask: SourceTask {
         }
     }
 
-    private func batch(_ rows: TableReader.Rows, of reader: TableReader, _ options: SourceOptions) -> SourceBatch {
+    private func batch(_ rows: SourceReader.Rows, of reader: SourceReader, _ options: SourceOptions) -> SourceBatch {
         guard options.mode != .bulk else {
             return SourceBatch(
-                records: rows.records, sourcePartition: SourceOffset.bulkPartition(reader.table), clearsOffset: true)
+                records: rows.records, sourcePartition: SourceOffset.bulkPartition(reader.target), clearsOffset: true)
         }
         return SourceBatch(
-            records: rows.records, sourcePartition: SourceOffset.partition(reader.table),
-            sourceOffset: rows.incrementing.map { SourceOffset.incrementing($0) })
+            records: rows.records, sourcePartition: SourceOffset.partition(reader.target),
+            sourceOffset: rows.position?.offset)
     }
 
     // MARK: rounds
@@ -133,7 +133,8 @@ final class SQLSourceTask: SourceTask {
     private func beginRound(_ connection: any SQLConnection, _ options: SourceOptions) throws(SQLError) -> Bool {
         roundStart = .now
         roundHadRows = false
-        if options.mode != .bulk, let counter = try connection.changeCounter() {
+        // Where a clock bounds the read, rows come into reach without a change.
+        if options.mode != .bulk, options.mode.timestampColumns.isEmpty, let counter = try connection.changeCounter() {
             if counter == changes {
                 endRound(options)
                 return false
@@ -158,8 +159,8 @@ final class SQLSourceTask: SourceTask {
 
     /// Puts the next try off, or gives up. Rows handed on before stay handed on; a reader goes on after them.
     private func recover(from error: SQLError, _ options: SourceOptions) throws {
-        let table = pending.first.map { readers[$0].table.qualifiedName }
-        let place = table.map { "reading table \($0) of" } ?? "connecting to"
+        let target = pending.first.map { readers[$0].target.description }
+        let place = target.map { "reading \($0) of" } ?? "connecting to"
         let text = "Error while \(place) \(options.database.description): \(error)"
         guard error.isRetriable else { throw ConnectError.fatal(text, cause: nil) }
         failures += 1
@@ -176,13 +177,14 @@ final class SQLSourceTask: SourceTask {
             metadata: ["error": "\(text)", "attempt": "\(failures)", "delay": "\(delay)"])
     }
 
-    private static func tables(_ list: String, _ dialect: any SQLDialect) throws(ConnectError) -> [TableID] {
-        var tables: [TableID] = []
+    private static func tables(_ list: String, _ options: SourceOptions) throws(ConnectError) -> [SourceTarget] {
+        var tables: [SourceTarget] = []
         for name in split(list) {
-            guard let parts = IdentifierText.split(name), let table = dialect.table(parts: parts) else {
+            guard let parts = IdentifierText.split(name), let table = options.database.dialect.table(parts: parts)
+            else {
                 throw .config("tables holds a name that is no table's: \(name)")
             }
-            tables.append(table)
+            tables.append(.table(table))
         }
         return tables
     }

@@ -31,6 +31,12 @@ enum CivilTime {
         return remainder < 0 ? (Int(quotient) - 1, remainder + millisecondsPerDay) : (Int(quotient), remainder)
     }
 
+    /// Splits microseconds into whole milliseconds and the rest, which is never negative.
+    static func split(microseconds: Int64) -> (milliseconds: Int64, rest: Int64) {
+        let milliseconds = floorSeconds(microseconds)
+        return (milliseconds, microseconds - milliseconds * 1_000)
+    }
+
     // MARK: text
 
     /// Appends `2024-02-29`.
@@ -64,6 +70,13 @@ enum CivilTime {
         appendTime(milliseconds: rest, to: &text)
     }
 
+    /// Appends `2024-02-29 13:14:15.123456`.
+    static func appendTimestamp(microseconds: Int64, to text: inout [UInt8]) {
+        let (milliseconds, rest) = split(microseconds: microseconds)
+        appendTimestamp(milliseconds: milliseconds, to: &text)
+        append(Int(rest), width: 3, to: &text)
+    }
+
     private static func append(_ value: Int, width: Int, to text: inout [UInt8]) {
         if width == 2, value < 100 {
             text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10))
@@ -90,7 +103,7 @@ enum CivilTime {
         var milliseconds = Int64(days) * millisecondsPerDay
         if scanner.skip(" ") || scanner.skip("T") {
             guard let time = scanner.time() else { return nil }
-            milliseconds += time
+            milliseconds += time / 1_000
         }
         guard let offset = scanner.zone() else { return scanner.isAtEnd ? (milliseconds, nil) : nil }
         return scanner.isAtEnd ? (milliseconds, offset) : nil
@@ -100,7 +113,16 @@ enum CivilTime {
     static func parseTime(_ text: UnsafeRawBufferPointer) -> Int64? {
         var scanner = Scanner(text)
         guard let time = scanner.time(), scanner.isAtEnd else { return nil }
-        return time
+        return time / 1_000
+    }
+
+    /// Reads `2024-02-29 13:14:15.123456`: microseconds since 1970-01-01 00:00.
+    static func parseLocalMicroseconds(_ text: UnsafeRawBufferPointer) -> Int64? {
+        var scanner = Scanner(text)
+        guard let days = scanner.date(), scanner.skip(" "), let time = scanner.time(), scanner.isAtEnd else {
+            return nil
+        }
+        return Int64(days) * millisecondsPerDay * 1_000 + time
     }
 
     private struct Scanner {
@@ -136,20 +158,21 @@ enum CivilTime {
             return CivilTime.days(year: year, month: month, day: day)
         }
 
+        /// Microseconds since midnight.
         mutating func time() -> Int64? {
             guard let hour = number(1...2), skip(":"), let minute = number(2...2), hour < 24, minute < 60 else {
                 return nil
             }
-            var milliseconds = Int64(hour * 3_600_000 + minute * 60_000)
-            guard skip(":") else { return milliseconds }
+            var microseconds = Int64(hour * 3_600 + minute * 60) * 1_000_000
+            guard skip(":") else { return microseconds }
             guard let second = number(2...2), second < 60 else { return nil }
-            milliseconds += Int64(second * 1_000)
-            guard skip(".") else { return milliseconds }
+            microseconds += Int64(second) * 1_000_000
+            guard skip(".") else { return microseconds }
             let start = position
             guard let fraction = number(1...9) else { return nil }
             var scaled = fraction
             for _ in (position - start)..<9 { scaled *= 10 }
-            return milliseconds + Int64(scaled / 1_000_000)
+            return microseconds + Int64(scaled / 1_000)
         }
 
         mutating func zone() -> Int? {

@@ -136,7 +136,7 @@ final class MariaDBQuery: SQLQuery {
     private func unreadable(_ index: Int, _ decoder: ColumnDecoder) -> SQLError {
         let column = columns[index]
         switch decoder {
-        case .date, .timestamp:
+        case .date, .timestamp, .localMicroseconds:
             return SQLError(
                 .data, sqlState: "22007",
                 "column \(column.label) holds a zero date, which records cannot carry; add "

@@ -112,7 +112,7 @@ final class MariaDBRowBuffers {
         case .decimal(let scale): return DecimalText.unscaled(bytes(index), scale: scale).map { .bytes($0) }
         case .bits(let width): return bits(index, width)
         case .year: return .int32(Int32(CivilTime.days(year: Int(integer(index)), month: 1, day: 1)))
-        case .date, .time, .timestamp: return dateOrTime(index, decoder, options)
+        case .date, .time, .timestamp, .localMicroseconds: return dateOrTime(index, decoder, options)
         }
     }
 
@@ -157,6 +157,10 @@ final class MariaDBRowBuffers {
         }
         let days = CivilTime.days(year: year, month: month, day: day)
         if decoder == .date { return .int32(Int32(days)) }
+        if decoder == .localMicroseconds {
+            let milliseconds = Int64(days) * CivilTime.millisecondsPerDay + ofDay
+            return .int64(milliseconds * 1_000 + Int64(time.second_part % 1_000))
+        }
         return .int64(options.zone.utc(fromLocal: Int64(days) * CivilTime.millisecondsPerDay + ofDay))
     }
 

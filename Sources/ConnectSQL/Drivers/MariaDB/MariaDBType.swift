@@ -7,7 +7,9 @@ enum MariaDBType {
             label: field.name.map { String(cString: $0) } ?? "",
             type: type(field),
             isNullable: !has(field, NOT_NULL_FLAG),
-            isAutoIncrement: has(field, AUTO_INCREMENT_FLAG))
+            isAutoIncrement: has(field, AUTO_INCREMENT_FLAG),
+            fractionDigits: field.decimals <= 6 ? Int(field.decimals) : 0,
+            isInstant: field.type == MYSQL_TYPE_TIMESTAMP || field.type == MYSQL_TYPE_TIMESTAMP2)
     }
 
     static func has(_ field: MYSQL_FIELD, _ flag: Int32) -> Bool {

@@ -68,6 +68,7 @@ final class SQLiteQuery: SQLQuery {
             let label = sqlite3_column_name(statement.handle, index).map { String(cString: $0) } ?? "column\(index)"
             let declared = sqlite3_column_decltype(statement.handle, index).map { String(cString: $0) }
             var column = SQLColumn(label: label, type: SQLiteType.columnType(declared), isNullable: true)
+            column.isUntyped = declared == nil
             addOrigin(index, to: &column)
             described.append(column)
         }
@@ -121,6 +122,7 @@ final class SQLiteQuery: SQLQuery {
             }
             let milliseconds = try instant(index, storage)
             return .int32(Int32(truncatingIfNeeded: CivilTime.split(milliseconds: milliseconds).rest))
+        case .localMicroseconds: return .int64(try integer(index, storage) as Int64 &* 1_000)
         case .timestamp: return .int64(try instant(index, storage))
         case .year:
             let year = Int(try integer(index, storage) as Int64)

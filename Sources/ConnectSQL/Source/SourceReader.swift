@@ -1,0 +1,156 @@
+import ConnectAPI
+
+/// Reads one table or query, batch by batch. Holds a prepared statement as long as the connection and the columns last.
+final class SourceReader {
+    /// What a read gave.
+    struct Rows {
+        var records: [SourceRecord] = []
+        /// From where a read goes on once the records are acknowledged; nil if that has not changed.
+        var position: SourcePosition?
+        /// Whether the result goes on.
+        var hasMore = false
+    }
+
+    let target: SourceTarget
+    /// From where the next read begins.
+    private(set) var position: SourcePosition
+    /// Whether a result is open.
+    private(set) var isReading = false
+    /// Whether the last try found no such table.
+    var isMissing = false
+
+    private let options: SourceOptions
+    private let topic: String
+    private var query: (any SQLQuery)?
+    private var criteria: SourceCriteria?
+    private var shape: SourceShape?
+    /// The row after those handed on, of which only the timestamp was wanted so far.
+    private var held: [ConnectValue]?
+    /// Whether the held row is the result's last.
+    private var isExhausted = false
+    /// Whether `timestamp.initial` says where to begin.
+    private var begins: Bool
+
+    /// - Parameter offset: what is stored; nil if nothing is.
+    init(_ target: SourceTarget, _ options: SourceOptions, offset: SourcePosition?) {
+        self.target = target
+        self.options = options
+        position = offset ?? SourcePosition()
+        begins = offset == nil
+        topic = target.topic(prefix: options.topicPrefix)
+    }
+
+    /// Starts a read: all rows, or those past ``position``.
+    func open(_ connection: any SQLConnection) throws {
+        held = nil
+        isExhausted = false
+        let query = try self.query ?? prepare(connection)
+        self.query = query
+        try query.execute(parameters(query, connection))
+        isMissing = false
+        isReading = true
+        if shape?.version != query.columnsVersion { shape = try SourceShape(query, criteria, target, options) }
+    }
+
+    /// The next records of the open read.
+    func read() throws -> Rows {
+        guard let query, let shape else { return Rows() }
+        var rows: [[ConnectValue]] = []
+        rows.reserveCapacity(min(options.batchRows + 1, 1_024))
+        if let held { rows.append(held) }
+        held = nil
+        // One row more, which is held back: it tells whether the timestamp grows after the last one.
+        let limit = options.batchRows + (holdsRowBack ? 1 : 0) - rows.count
+        var hasMore = false
+        do throws(SQLError) {
+            if !isExhausted { hasMore = try query.fetch(shape.decoders, limit: limit, into: &rows) }
+        } catch {
+            isReading = false
+            throw error
+        }
+        isExhausted = !hasMore
+        var next: SourcePosition?
+        if rows.count > options.batchRows, let row = rows.popLast() {
+            held = row
+            next = try shape.position(of: row, target)
+            hasMore = true
+        }
+        isReading = hasMore
+        let resumable = try resumable(rows, next: next, shape)
+        if let resumable { position = resumable }
+        return Rows(records: try records(rows, shape), position: resumable, hasMore: hasMore)
+    }
+
+    /// Forgets statement and columns, which ended with their connection.
+    func disconnect() {
+        query?.close()
+        query = nil
+        shape = nil
+        held = nil
+        isReading = false
+    }
+
+    // MARK: rows
+
+    /// Whether a read is resumed by timestamps alone.
+    private var holdsRowBack: Bool {
+        criteria.map { !$0.timestamps.isEmpty && $0.incrementing == nil } ?? false
+    }
+
+    private func resumable(
+        _ rows: [[ConnectValue]], next: SourcePosition?, _ shape: SourceShape
+    ) throws -> SourcePosition? {
+        guard criteria != nil else { return nil }
+        // Of many rows the last one is enough, unless the timestamp must be seen to grow.
+        let wanted = next == nil ? rows.suffix(1) : rows[...]
+        var positions: [SourcePosition] = []
+        positions.reserveCapacity(wanted.count)
+        for row in wanted { positions.append(try shape.position(of: row, target)) }
+        return SourcePosition.resumable(positions, next: next)
+    }
+
+    private func records(_ rows: [[ConnectValue]], _ shape: SourceShape) throws -> [SourceRecord] {
+        var records: [SourceRecord] = []
+        records.reserveCapacity(rows.count)
+        let (topic, schema) = (topic, shape.schema)
+        for row in rows {
+            let values = shape.hasTimestamp ? Array(row.dropLast()) : row
+            let value = ConnectValue.structure(try Struct(schema: schema, values: values))
+            records.append(SourceRecord(topic: topic, valueSchema: schema, value: value))
+        }
+        return records
+    }
+
+    // MARK: statement
+
+    private func prepare(_ connection: any SQLConnection) throws -> any SQLQuery {
+        criteria = try findCriteria(connection)
+        let suffix = options.querySuffix.isEmpty ? "" : " " + options.querySuffix
+        return try connection.prepareQuery(options.database.dialect.select(target, criteria) + suffix)
+    }
+
+    private func findCriteria(_ connection: any SQLConnection) throws -> SourceCriteria? {
+        guard options.mode != .bulk else { return nil }
+        guard case .table(let table) = target else { return SourceCriteria(ofQuery: options.mode) }
+        guard let definition = try options.database.dialect.definition(of: table, on: connection) else {
+            throw SQLError(.tableMissing, sqlState: "42S02", "Table \(table.qualifiedName) does not exist")
+        }
+        return try SourceCriteria(options.mode, definition, validatesNonNull: options.validatesNonNull)
+    }
+
+    private func parameters(_ query: any SQLQuery, _ connection: any SQLConnection) throws -> [SQLParameter] {
+        guard let criteria else { return [] }
+        let last = SQLParameter.integer(position.incrementing ?? -1)
+        guard !criteria.timestamps.isEmpty else { return [last] }
+        let dialect = options.database.dialect
+        let clock = try SourceClock(query.columns, criteria, target, dialect.zone)
+        let now = try dialect.now(on: connection, isInstant: clock.isInstant)
+        if begins, let initial = options.initialTimestamp {
+            position.microseconds = initial == -1 ? clock.instant(ofLocal: now) : initial &* 1_000
+        }
+        begins = false
+        let begin = dialect.timestampParameter(clock.local(ofInstant: position.microseconds ?? 0))
+        let end = dialect.timestampParameter(clock.wholeUnits(now) - options.timestampDelayMicroseconds)
+        return criteria.incrementing == nil ? [begin, end] : [end, begin, last, begin]
+    }
+}
