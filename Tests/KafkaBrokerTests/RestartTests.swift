@@ -54,11 +54,40 @@ struct RestartTests {
     @Test("A stable group goes on after a restart with its generation, and dies if its members do not")
     func groupStays() async throws {
         let first = try await TestBroker.start()
-        var connection = try RawConnection(port: first.port)
+        // One group whose members live long, and one whose member's session ends soon.
+        let (member, _) = try Self.joinAlone("g", sessionTimeoutMs: 45_000, port: first.port)
+        let (mortal, join) = try Self.joinAlone("short", sessionTimeoutMs: 6_000, port: first.port)
+        await first.stop(keepingData: true)
+
+        let second = try await TestBroker.start(dataDirectory: first.dataDirectory)
+        let connection = try RawConnection(port: second.port)
+        var heartbeat = HeartbeatRequest()
+        heartbeat.groupId = "g"
+        heartbeat.memberId = member.memberId
+        heartbeat.generationId = member.generationId
+        #expect(try connection.call(heartbeat).errorCode == .none)
+        var describe = DescribeGroupsRequest()
+        describe.groups = ["g"]
+        let described = try #require(try connection.call(describe).groups.first?.members.first)
+        #expect(described.memberMetadata == ByteBuffer(string: "subscription"))
+        #expect(described.memberAssignment == ByteBuffer(string: "share"))
+        // A second member joins: the first one is silent, so only its session's end lets the join go on.
+        let other = try connection.call(join, version: 2)
+        #expect(other.errorCode == .none && other.members.map(\.memberId) != [mortal.memberId])
+        #expect(other.generationId > mortal.generationId && other.members.count == 1)
+        await second.stop(keepingData: true)
+        TestBroker.removeDirectory(first.dataDirectory)
+    }
+
+    /// Makes a stable group of one member; also gives the request that another member joins with.
+    private static func joinAlone(
+        _ group: String, sessionTimeoutMs: Int32, port: Int
+    ) throws -> (member: JoinGroupResponse, request: JoinGroupRequest) {
+        let connection = try RawConnection(port: port)
         var join = JoinGroupRequest()
-        join.groupId = "g"
-        join.sessionTimeoutMs = 6000
-        join.rebalanceTimeoutMs = 6000
+        join.groupId = group
+        join.sessionTimeoutMs = sessionTimeoutMs
+        join.rebalanceTimeoutMs = sessionTimeoutMs
         join.protocolType = "consumer"
         var offered = JoinGroupRequest.JoinGroupRequestProtocol()
         offered.name = "range"
@@ -66,7 +95,7 @@ struct RestartTests {
         join.protocols = [offered]
         let joined = try connection.call(join, version: 2)
         var sync = SyncGroupRequest()
-        sync.groupId = "g"
+        sync.groupId = group
         sync.memberId = joined.memberId
         sync.generationId = joined.generationId
         var share = SyncGroupRequest.SyncGroupRequestAssignment()
@@ -74,25 +103,7 @@ struct RestartTests {
         share.assignment = ByteBuffer(string: "share")
         sync.assignments = [share]
         #expect(try connection.call(sync).errorCode == .none)
-        await first.stop(keepingData: true)
-
-        let second = try await TestBroker.start(dataDirectory: first.dataDirectory)
-        connection = try RawConnection(port: second.port)
-        var heartbeat = HeartbeatRequest()
-        heartbeat.groupId = "g"
-        heartbeat.memberId = joined.memberId
-        heartbeat.generationId = joined.generationId
-        #expect(try connection.call(heartbeat).errorCode == .none)
-        var describe = DescribeGroupsRequest()
-        describe.groups = ["g"]
-        let member = try #require(try connection.call(describe).groups.first?.members.first)
-        #expect(member.memberMetadata == ByteBuffer(string: "subscription"))
-        #expect(member.memberAssignment == ByteBuffer(string: "share"))
-        // A second member joins: the first one is silent, so only its session's end lets the join go on.
-        let other = try connection.call(join, version: 2)
-        #expect(other.errorCode == .none && other.generationId == joined.generationId + 1 && other.members.count == 1)
-        await second.stop(keepingData: true)
-        TestBroker.removeDirectory(first.dataDirectory)
+        return (joined, join)
     }
 
     @Test("The offsets topic is kept short, and what it says stays")
