@@ -139,9 +139,12 @@ final class RowSinkTask: SinkTask {
 }
 
 /// A worker on a real broker in this process.
-func startWorker(_ broker: TestBroker, group: String = "workers") async throws -> DistributedWorker {
+func startWorker(
+    _ broker: TestBroker, group: String = "workers", configProviders: ConfigTransformer = ConfigTransformer()
+) async throws -> DistributedWorker {
     var configuration = WorkerConfiguration(embeddedWith: [broker.bootstrapServers], groupID: group)
     configuration.isEmbedded = false
+    configuration.configTransformer = configProviders
     configuration.listeners = ["http://127.0.0.1:0"]
     let plugins = PluginRegistry()
     plugins.register(source: RowSource.self)

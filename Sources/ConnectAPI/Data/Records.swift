@@ -81,8 +81,11 @@ public enum TimestampType: Sendable, Hashable {
 
 /// A record that Connect hands to a sink.
 public struct SinkRecord: Sendable, Hashable {
-    /// The topic it was read from (after transformations).
+    /// The topic it was read from, as transformations have changed it.
     public var topic: String
+    /// The topic it was read from, whatever transformations say (KIP-793): with the partition and the offset, where
+    /// the record is in Kafka.
+    public var originalTopic: String
     /// The partition it was read from.
     public var partition: Int32
     /// Its offset in the partition.
@@ -109,6 +112,7 @@ public struct SinkRecord: Sendable, Hashable {
         valueSchema: Schema? = nil, value: ConnectValue = .null, headers: [ConnectHeader] = []
     ) {
         self.topic = topic
+        self.originalTopic = topic
         self.partition = partition
         self.offset = offset
         self.timestamp = timestamp

@@ -1,5 +1,5 @@
 /// RFC 4648 base64 with padding, as Jackson writes bytes.
-enum Base64 {
+public enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let values: [UInt8] = {
         var table = [UInt8](repeating: 0xff, count: 256)
@@ -7,7 +7,8 @@ enum Base64 {
         return table
     }()
 
-    static func encode(_ data: [UInt8], into output: inout [UInt8]) {
+    /// Appends the text of some bytes.
+    public static func encode(_ data: [UInt8], into output: inout [UInt8]) {
         output.reserveCapacity(output.count + (data.count + 2) / 3 * 4)
         var index = 0
         while index + 2 < data.count {
@@ -25,7 +26,7 @@ enum Base64 {
     }
 
     /// The bytes of a base64 text, or nil if it is none. Padding may be missing.
-    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+    public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         var output: [UInt8] = []
         output.reserveCapacity(text.count / 4 * 3 + 3)
         var group: UInt32 = 0

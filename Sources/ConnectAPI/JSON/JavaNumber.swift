@@ -1,13 +1,13 @@
 /// Floating point numbers in the spelling of Java's `Double.toString`: both languages print the shortest digits that
 /// read back as the same number, but lay them out differently.
-enum JavaNumber {
+public enum JavaNumber {
     /// Java's spelling of a double: `1.0`, `1.0E10`, `1.0E-5`, `NaN`, `Infinity`.
-    static func text(of number: Double) -> String {
+    public static func text(of number: Double) -> String {
         layOut(number.description, isFinite: number.isFinite, isNegative: number.sign == .minus, isNaN: number.isNaN)
     }
 
     /// Java's spelling of a float.
-    static func text(of number: Float) -> String {
+    public static func text(of number: Float) -> String {
         layOut(number.description, isFinite: number.isFinite, isNegative: number.sign == .minus, isNaN: number.isNaN)
     }
 

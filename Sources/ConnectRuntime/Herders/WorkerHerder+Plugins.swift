@@ -10,6 +10,12 @@ extension WorkerHerder {
         if let converter = parts.plugins.converter(pluginName) {
             return converter.configDefinition.keys.values.map { ConfigKeyInfo($0) }
         }
+        if let transformation = parts.plugins.transformation(pluginName) {
+            return transformation.configDefinition.keys.values.map { ConfigKeyInfo($0) }
+        }
+        if let predicate = parts.plugins.predicate(pluginName) {
+            return predicate.configDefinition.keys.values.map { ConfigKeyInfo($0) }
+        }
         throw HerderError(status: 404, message: "Unknown plugin \(pluginName).")
     }
 
@@ -25,10 +31,14 @@ extension WorkerHerder {
                 message: "Included connector type \(className) does not match request type \(pluginName)")
         }
         let validator = ConnectorValidator(environment: validationEnvironment)
+        let transformer = parts.configuration.configTransformer
         do {
             // It may connect to a database, and block.
             return try await onOwnThread(name: "validate") {
-                await validator.validate(plugin.type.init(), type: plugin.connectorType, config: config)
+                let transformed = transformer.transform(config)
+                return transformed.hidingValues(
+                    await validator.validate(
+                        plugin.type.init(), type: plugin.connectorType, config: transformed.config))
             }
         } catch {
             throw HerderError(status: 500, message: "The configuration could not be validated: \(error)")
@@ -42,6 +52,7 @@ extension WorkerHerder {
             keyConverter: parts.configuration.keyConverter, valueConverter: parts.configuration.valueConverter,
             headerConverter: simpleHeaders, converters: plugins.converterClassNames, headerConverters: [simpleHeaders],
             converterVersion: PluginRegistry.converterVersion, hasConverter: { plugins.converter($0) != nil },
-            hasHeaderConverter: { $0.hasSuffix("SimpleHeaderConverter") || $0 == "SimpleHeader" })
+            hasHeaderConverter: { $0.hasSuffix("SimpleHeaderConverter") || $0 == "SimpleHeader" },
+            plugins: plugins)
     }
 }

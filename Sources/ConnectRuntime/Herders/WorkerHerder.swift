@@ -128,7 +128,8 @@ final class WorkerHerder: Sendable {
     private func supervisorEnvironment() -> ConnectorSupervisor.Environment {
         ConnectorSupervisor.Environment(
             plugins: parts.plugins, statusStore: parts.statusStore, offsetStore: parts.offsetStore,
-            launcher: parts.launcher, workerID: { [weak self] in self?.workerID ?? "" },
+            launcher: parts.launcher, transformer: parts.configuration.configTransformer,
+            workerID: { [weak self] in self?.workerID ?? "" },
             generation: { [weak self] in self?.generation ?? 0 },
             gracefulTimeout: parts.configuration.gracefulShutdownTimeout, loggers: parts.loggers,
             storeTasks: { [weak self] name, configs, plan in

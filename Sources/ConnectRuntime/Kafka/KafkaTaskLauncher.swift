@@ -22,11 +22,13 @@ struct KafkaTaskLauncher: TaskLauncher {
         }
         let logger = loggers.logger("connect.task", ["task": "\(launch.id)"])
         let converters = try converters(launch.connectorConfig)
+        let transformations = try TransformationChain(launch.connectorConfig.plain, plugins: plugins)
         switch plugin {
         case .source(let type):
             let environment = SourceTaskRunner.Environment(
                 id: launch.id, connectorConfig: launch.connectorConfig, taskConfig: launch.taskConfig,
-                converters: converters, offsetStore: offsetStore, statusStore: trackedStatus,
+                converters: converters, transformations: transformations, offsetStore: offsetStore,
+                statusStore: trackedStatus,
                 sender: try sender("connector-producer-\(launch.id)", launch), topics: topicCreation(launch),
                 logger: logger, isQuiet: launch.isQuiet)
             let runner = SourceTaskRunner(environment, control: control, thread: thread, report: report)
@@ -34,7 +36,8 @@ struct KafkaTaskLauncher: TaskLauncher {
         case .sink(let type):
             let environment = SinkTaskRunner.Environment(
                 id: launch.id, connectorConfig: launch.connectorConfig, taskConfig: launch.taskConfig,
-                converters: converters, statusStore: trackedStatus, consumer: try consumer(launch),
+                converters: converters, transformations: transformations, statusStore: trackedStatus,
+                consumer: try consumer(launch),
                 deadLetters: try deadLetters(launch, className: type.taskClassName), mask: launch.mask,
                 logger: logger, isQuiet: launch.isQuiet)
             let runner = SinkTaskRunner(environment, control: control, thread: thread, report: report)

@@ -15,6 +15,7 @@ final class ConnectorSupervisor: Sendable {
         var statusStore: StatusStore
         var offsetStore: OffsetStore
         var launcher: any TaskLauncher
+        var transformer: ConfigTransformer
         var workerID: @Sendable () -> String
         var generation: @Sendable () -> Int
         var gracefulTimeout: Duration
@@ -97,12 +98,23 @@ final class ConnectorSupervisor: Sendable {
     }
 
     private func note(_ plan: ConnectorLifecycle.Plan) {
-        let passwords = environment.plugins.connector(plan.config["connector.class"] ?? "")?
-            .type.configDefinition.passwordNames
         state.withLockedValue { state in
             state.plan = plan
-            state.mask = SecretMask(plan.config, passwordNames: passwords ?? [])
+            state.mask = SecretMask(plan.config, passwordNames: passwordNames(plan.config))
         }
+    }
+
+    private func passwordNames(_ config: ConnectorProperties) -> [String] {
+        environment.plugins.connector(config["connector.class"] ?? "")?.type.configDefinition.passwordNames ?? []
+    }
+
+    /// The connector's configuration with what config providers supply, which from now on is hidden in texts.
+    private func transformed(_ config: ConnectorProperties) throws -> ConfigTransformer.Transformed {
+        let transformed = environment.transformer.transform(config)
+        let mask = SecretMask(transformed, passwordNames: passwordNames(config))
+        state.withLockedValue { $0.mask = mask }
+        _ = try transformed.checked()
+        return transformed
     }
 
     private func perform(_ action: ConnectorLifecycle.Action) {
@@ -205,7 +217,10 @@ extension ConnectorSupervisor {
                     ? ConnectorOffsetReader(connector: name, store: environment.offsetStore) : nil,
                 supervisor: self)
             do {
-                try await onOwnThread(name: "connector") { try await connector.start(config.plain, context: context) }
+                try await onOwnThread(name: "connector") {
+                    let config = try self.transformed(config).config.plain
+                    try await connector.start(config, context: context)
+                }
                 send(.connectorStarted)
             } catch {
                 send(.connectorFailed(failure(error)))
@@ -235,7 +250,7 @@ extension ConnectorSupervisor {
             else { return }
             do {
                 let configs = try await onOwnThread(name: "connector") {
-                    try await Self.taskConfigs(of: connector, plan.config)
+                    try await Self.taskConfigs(of: connector, try self.transformed(plan.config))
                 }
                 send(.tasksComputed(configs))
             } catch {
@@ -246,8 +261,9 @@ extension ConnectorSupervisor {
 
     /// What the connector says, with what Connect adds: the task's class and, for sinks, the topics.
     private static func taskConfigs(
-        of connector: any Connector, _ config: ConnectorProperties
+        of connector: any Connector, _ transformed: ConfigTransformer.Transformed
     ) async throws -> [ConnectorProperties] {
+        let config = transformed.config
         let maxTasks = Int(config["tasks.max"]?.trimmed ?? "1") ?? 1
         var configs = try await connector.taskConfigs(maxTasks: maxTasks)
         guard configs.count <= maxTasks else {
@@ -258,6 +274,7 @@ extension ConnectorSupervisor {
             for topics in ["topics", "topics.regex"] {
                 if let value = config[topics] { configs[index][topics] = value }
             }
+            configs[index] = transformed.restoringReferences(configs[index])
         }
         return configs
     }
@@ -282,14 +299,17 @@ extension ConnectorSupervisor {
     private func task(_ id: Int) -> RunningTask? { state.withLockedValue { $0.tasks[id] } }
 
     private func startTask(_ id: Int, _ config: ConnectorProperties, isPaused: Bool, isQuiet: Bool) {
-        guard let (plan, mask) = state.withLockedValue({ state in state.plan.map { ($0, state.mask) } }) else { return }
-        let request = TaskLaunch(
-            id: TaskID(connector: name, task: id), connectorConfig: plan.config, taskConfig: config, isQuiet: isQuiet,
-            mask: mask)
-        let running = RunningTask(id: request.id, isPaused: isPaused)
+        guard let plan = state.withLockedValue({ $0.plan }) else { return }
+        let taskID = TaskID(connector: name, task: id)
+        let running = RunningTask(id: taskID, isPaused: isPaused)
         state.withLockedValue { $0.tasks[id] = running }
         let launcher = environment.launcher
-        running.start { control, thread, report in
+        running.start { [self] control, thread, report in
+            // References are resolved here, on the task's thread: a provider may read files.
+            let connectorConfig = try transformed(plan.config).config
+            let request = TaskLaunch(
+                id: taskID, connectorConfig: connectorConfig,
+                taskConfig: try environment.transformer.transform(config).checked(), isQuiet: isQuiet, mask: mask)
             try await launcher.run(request, control: control, thread: thread, report: report)
         } report: { [self, weak running] event in
             // What an abandoned task still has to say no longer matters.

@@ -2,8 +2,8 @@ public import ConnectAPI
 import NIOConcurrencyHelpers
 import OrderedCollections
 
-/// The plugins of a worker: connectors and converters, found by full class name, simple class name, simple name less
-/// `Connector`, or an alias that the plugin gives (Confluent's and Apache's names).
+/// The plugins of a worker: connectors, converters, transformations and predicates, found by full class name, simple
+/// class name, simple name less `Connector`, or an alias that the plugin gives (Confluent's and Apache's names).
 public final class PluginRegistry: Sendable {
     /// A registered connector.
     enum ConnectorPlugin: Sendable {
@@ -30,11 +30,13 @@ public final class PluginRegistry: Sendable {
         var converters: OrderedDictionary<String, any Converter.Type> = [:]
         var connectorNames: [String: String] = [:]
         var converterNames: [String: String] = [:]
+        var transformations: [String: any Transformation.Type] = [:]
+        var predicates: [String: any Predicate.Type] = [:]
     }
 
     private let state = NIOLockedValueBox(State())
 
-    /// A registry with the converters that Connect has built in, and no connectors.
+    /// A registry with the converters, transformations and predicates that Connect has built in, and no connectors.
     public init() {
         register(converter: JSONConverter.self)
         register(converter: StringConverter.self)
@@ -45,6 +47,7 @@ public final class PluginRegistry: Sendable {
         register(converter: IntegerConverter.self)
         register(converter: LongConverter.self)
         register(converter: ShortConverter.self)
+        registerBuiltInTransformations()
     }
 
     /// Adds a source connector.
@@ -65,6 +68,16 @@ public final class PluginRegistry: Sendable {
                 state.converterNames[name] = type.className
             }
         }
+    }
+
+    /// Adds a transformation.
+    public func register<T: Transformation>(transformation type: T.Type) {
+        state.withLockedValue { $0.transformations[type.className] = type }
+    }
+
+    /// Adds a predicate.
+    public func register<T: Predicate>(predicate type: T.Type) {
+        state.withLockedValue { $0.predicates[type.className] = type }
     }
 
     private func register(_ plugin: ConnectorPlugin) {
@@ -98,16 +111,37 @@ public final class PluginRegistry: Sendable {
         }
     }
 
-    /// What `GET /connector-plugins` lists: connectors by class name within sink and source, then converters.
+    /// The transformation of a class name, with its package or without; nil if there is none.
+    func transformation(_ name: String) -> (any Transformation.Type)? {
+        state.withLockedValue {
+            $0.transformations[name.trimmed] ?? $0.transformations[Transformations.package + name.trimmed]
+        }
+    }
+
+    /// The predicate of a class name, with its package or without; nil if there is none.
+    func predicate(_ name: String) -> (any Predicate.Type)? {
+        state.withLockedValue {
+            $0.predicates[name.trimmed] ?? $0.predicates[Transformations.package + "predicates." + name.trimmed]
+        }
+    }
+
+    /// What `GET /connector-plugins` lists: connectors by class name within sink and source, then transformations,
+    /// predicates and converters.
     func infos(connectorsOnly: Bool) -> [PluginInfo] {
-        let (connectors, converters) = state.withLockedValue {
-            (Array($0.connectors.values), Array($0.converters.values))
+        let (connectors, converters, transformations, predicates) = state.withLockedValue {
+            ($0.connectors.values, $0.converters.values, $0.transformations.values, $0.predicates.values)
         }
         var infos = connectors.map { plugin in
             PluginInfo(
                 className: plugin.type.className, type: plugin.connectorType.rawValue, version: plugin.type.version)
         }.sorted { ($0.type, $0.className) < ($1.type, $1.className) }
         if !connectorsOnly {
+            infos += transformations.map {
+                PluginInfo(className: $0.className, type: "transformation", version: $0.version)
+            }.sorted { $0.className < $1.className }
+            infos += predicates.map {
+                PluginInfo(className: $0.className, type: "predicate", version: $0.version)
+            }.sorted { $0.className < $1.className }
             infos += converters.map {
                 PluginInfo(className: $0.className, type: "converter", version: Self.converterVersion)
             }.sorted { $0.className < $1.className }
@@ -120,6 +154,12 @@ public final class PluginRegistry: Sendable {
 
     /// The converter classes there are.
     var converterClassNames: [String] { state.withLockedValue { $0.converters.keys.sorted() } }
+
+    /// The transformation classes there are.
+    var transformationClassNames: [String] { state.withLockedValue { $0.transformations.keys.sorted() } }
+
+    /// The predicate classes there are.
+    var predicateClassNames: [String] { state.withLockedValue { $0.predicates.keys.sorted() } }
 
     /// The version of Connect whose behaviour the built-in converters have.
     static let converterVersion = "4.3.0"

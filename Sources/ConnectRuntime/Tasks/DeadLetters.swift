@@ -11,6 +11,7 @@ struct DeadLetterQueue: Sendable {
     enum Stage: String, Sendable {
         case keyConverter = "KEY_CONVERTER"
         case valueConverter = "VALUE_CONVERTER"
+        case transformation = "TRANSFORMATION"
         case taskPut = "TASK_PUT"
     }
 
@@ -22,16 +23,19 @@ struct DeadLetterQueue: Sendable {
     let topics: any TopicCreator
 
     /// Returns when the record is safe in the dead letter topic.
-    func send(_ record: Record, from partition: TopicPartition, stage: Stage, error: ConnectError, _ mask: SecretMask)
-        async throws
-    {
+    /// - Parameter className: the class that found the error; nil for the sink's task.
+    func send(
+        _ record: Record, from partition: TopicPartition, stage: Stage, className: String? = nil, error: ConnectError,
+        _ mask: SecretMask
+    ) async throws {
         var headers = record.headers
         if hasContextHeaders {
             let message = mask.mask(error.message)
             let context: [(String, String)] = [
                 ("topic", partition.topic), ("partition", "\(partition.partition)"), ("offset", "\(record.offset)"),
                 ("connector.name", id.connector), ("task.id", "\(id.task)"), ("stage", stage.rawValue),
-                ("class.name", className), ("exception.class.name", "org.apache.kafka.connect.errors.DataException"),
+                ("class.name", className ?? self.className),
+                ("exception.class.name", "org.apache.kafka.connect.errors.DataException"),
                 ("exception.message", message), ("exception.stacktrace", mask.mask("\(error)")),
             ]
             headers += context.map {
@@ -80,7 +84,9 @@ final class SinkErrorReporter: ErrantRecordReporter {
     private func original(of record: SinkRecord) -> (Record, TopicPartition)? {
         batches.withLockedValue { batches in
             for batch in batches
-            where batch.topicPartition.topic == record.topic && batch.topicPartition.partition == record.partition {
+            where batch.topicPartition.topic == record.originalTopic
+                && batch.topicPartition.partition == record.partition
+            {
                 if let found = batch.records.first(where: { $0.offset == record.offset }) {
                     return (found, batch.topicPartition)
                 }

@@ -56,6 +56,7 @@ struct TaskError: Error, CustomStringConvertible {
 struct SecretMask: Sendable {
     private let masking: ConfigMasking
     private let config: ConnectorProperties
+    private let transformed: ConfigTransformer.Transformed?
 
     /// Knows no secrets, but finds passwords in URLs.
     static let none = SecretMask([:], passwordNames: [])
@@ -64,9 +65,43 @@ struct SecretMask: Sendable {
     init(_ config: ConnectorProperties, passwordNames: [String]) {
         masking = ConfigMasking(passwordNames: passwordNames)
         self.config = config
+        transformed = nil
     }
 
-    func mask(_ text: String) -> String { masking.masked(text: text, secretsOf: config) }
+    /// Knows what config providers have supplied as well; in texts their references stand for it.
+    init(_ transformed: ConfigTransformer.Transformed, passwordNames: [String]) {
+        masking = ConfigMasking(passwordNames: passwordNames)
+        config = transformed.config
+        self.transformed = transformed
+    }
+
+    func mask(_ text: String) -> String {
+        masking.masked(text: transformed?.hidingValues(text) ?? text, secretsOf: config)
+    }
+}
+
+/// The tries that `errors.retry.timeout` and `errors.retry.delay.max.ms` allow one operation on one record (KIP-298):
+/// after 300 ms, doubled each time up to the limit.
+struct ErrorRetries {
+    private let timeout: Int64
+    private let maximumDelay: Int64
+    private var attempt: Int64 = 0
+    private var firstFailure: ContinuousClock.Instant?
+
+    init(_ config: ConnectorProperties) {
+        timeout = config["errors.retry.timeout"].flatMap { Int64($0.trimmed) } ?? 0
+        maximumDelay = max(1, config["errors.retry.delay.max.ms"].flatMap { Int64($0.trimmed) } ?? 60_000)
+    }
+
+    /// How long to wait before the next try; nil if there is none.
+    mutating func nextDelay(now: ContinuousClock.Instant = .now) -> Duration? {
+        guard timeout != 0 else { return nil }
+        let first = firstFailure ?? now
+        firstFailure = first
+        guard timeout < 0 || now - first < .milliseconds(timeout) else { return nil }
+        defer { attempt += 1 }
+        return .milliseconds(min(maximumDelay, 300 << min(attempt, 20)))
+    }
 }
 
 /// Waits between tries of something that fails: 100 ms, doubled each time, at most 2 s; over after 10 s in all. Then

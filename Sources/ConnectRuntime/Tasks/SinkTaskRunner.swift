@@ -15,6 +15,7 @@ final class SinkTaskRunner {
         var connectorConfig: ConnectorProperties
         var taskConfig: ConnectorProperties
         var converters: TaskConverters
+        var transformations: TransformationChain
         var statusStore: StatusStore?
         var consumer: any SinkConsumer
         var deadLetters: DeadLetterQueue?
@@ -267,31 +268,70 @@ extension SinkTaskRunner {
         return true
     }
 
-    /// The record as the sink takes it; nil if it is bad and that is tolerated.
+    /// The record as the sink takes it; nil if a transformation drops it, or if it is bad and that is tolerated.
     private func convert(_ record: Record, _ partition: TopicPartition) async throws -> SinkRecord? {
         var stage = DeadLetterQueue.Stage.keyConverter
+        var converted: SinkRecord
         do throws(ConnectError) {
             let key = try environment.converters.key.toConnect(topic: partition.topic, bytes: record.key)
             stage = .valueConverter
             let value = try environment.converters.value.toConnect(topic: partition.topic, bytes: record.value)
-            return SinkRecord(
+            converted = SinkRecord(
                 topic: partition.topic, partition: partition.partition, offset: record.offset,
                 timestamp: record.timestamp < 0 ? nil : record.timestamp, timestampType: .createTime,
                 keySchema: key.schema, key: key.value, valueSchema: value.schema, value: value.value,
                 headers: record.headers.map(HeaderText.connectHeader))
         } catch {
-            let what = stage == .keyConverter ? "key" : "value"
-            let place = "\(partition.topic)-\(partition.partition) at offset \(record.offset)"
-            guard tolerance.toleratesAll else {
-                throw TaskError("the \(what) of the record in \(place) cannot be converted: \(error)")
-            }
-            environment.logger.log(
-                level: tolerance.logsErrors ? .error : .debug, "skipping a record that cannot be converted",
-                metadata: ["record": "\(place)", "error": "\(error.message)"])
-            try await environment.deadLetters?.send(
-                record, from: partition, stage: stage, error: error, environment.mask)
+            let isKey = stage == .keyConverter
+            let converter = type(of: isKey ? environment.converters.key : environment.converters.value)
+            try await skip(
+                record, partition, stage, converter.className, error,
+                "the \(isKey ? "key" : "value") of the record in")
             return nil
         }
+        guard !environment.transformations.isEmpty else { return converted }
+        do {
+            guard let view = try await transformed(ConnectRecord(converted)) else { return nil }
+            converted.update(view)
+            return converted
+        } catch let failure as TransformationChain.Failure {
+            try await skip(
+                record, partition, .transformation, failure.className, failure.error,
+                "\(failure.className): the record in")
+            return nil
+        }
+    }
+
+    /// Applies the transformations, again and again while they ask for it and `errors.retry.timeout` allows it.
+    private func transformed(_ record: ConnectRecord) async throws -> ConnectRecord? {
+        var retries = ErrorRetries(environment.connectorConfig)
+        while true {
+            do throws(TransformationChain.Failure) {
+                return try environment.transformations.apply(record)
+            } catch {
+                guard error.error.code == .retriable, control.wish != .stop, let delay = retries.nextDelay() else {
+                    throw error
+                }
+                await control.sleep(delay, while: [.run, .pause])
+            }
+        }
+    }
+
+    /// Gives up a bad record, or the task if that is not tolerated.
+    private func skip(
+        _ record: Record, _ partition: TopicPartition, _ stage: DeadLetterQueue.Stage, _ className: String,
+        _ error: ConnectError, _ what: String
+    ) async throws {
+        let place = "\(partition.topic)-\(partition.partition) at offset \(record.offset)"
+        let verb = stage == .transformation ? "transformed" : "converted"
+        guard tolerance.toleratesAll else {
+            throw TaskError("\(what) \(place) cannot be \(verb): \(error)")
+        }
+        environment.logger.log(
+            level: tolerance.logsErrors ? .error : .debug, "skipping a bad record",
+            metadata: ["record": "\(place)", "stage": "\(stage.rawValue)", "error": "\(error.message)"])
+        try await environment.deadLetters?.send(
+            record, from: partition, stage: stage, className: className, error: error, environment.mask)
     }
 }
 

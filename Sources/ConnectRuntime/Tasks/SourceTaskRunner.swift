@@ -15,6 +15,7 @@ final class SourceTaskRunner {
         var connectorConfig: ConnectorProperties
         var taskConfig: ConnectorProperties
         var converters: TaskConverters
+        var transformations: TransformationChain
         var offsetStore: OffsetStore
         var statusStore: StatusStore?
         var sender: any RecordSender
@@ -135,7 +136,7 @@ final class SourceTaskRunner {
 
     private func handle(_ batches: [SourceBatch], _ task: Confined<any SourceTask>) async throws {
         guard !batches.isEmpty else { return }
-        let records = try convert(batches)
+        let records = try convert(try await transform(batches))
         let offsets = try offsets(of: batches)
         for record in records where knownTopics.insert(record.topic).inserted { try await prepare(topic: record.topic) }
         // One batch on its way at a time: order is kept, and the poll for this one overlapped it.
@@ -189,9 +190,51 @@ final class SourceTaskRunner {
     }
 }
 
-// MARK: - Converting
+// MARK: - Transforming and converting
 
 extension SourceTaskRunner {
+    /// The batches as the transformations leave them. What they drop counts as written: offsets go on.
+    private func transform(_ batches: [SourceBatch]) async throws -> [SourceBatch] {
+        guard !environment.transformations.isEmpty else { return batches }
+        var result = batches
+        for index in result.indices {
+            var records: [SourceRecord] = []
+            records.reserveCapacity(result[index].records.count)
+            for var record in result[index].records {
+                guard let view = try await transformed(record) else { continue }
+                record.update(view)
+                records.append(record)
+            }
+            result[index].records = records
+        }
+        return result
+    }
+
+    /// nil if the record is dropped, or bad and that is tolerated.
+    private func transformed(_ record: SourceRecord) async throws -> ConnectRecord? {
+        var retries = ErrorRetries(environment.connectorConfig)
+        while true {
+            do throws(TransformationChain.Failure) {
+                return try environment.transformations.apply(ConnectRecord(record))
+            } catch {
+                if error.error.code == .retriable, control.wish != .stop, let delay = retries.nextDelay() {
+                    await control.sleep(delay, while: [.run, .pause])
+                    continue
+                }
+                guard tolerance.toleratesAll else {
+                    throw TaskError(
+                        "\(error.className): a record for topic \(record.topic) cannot be transformed: \(error.error)")
+                }
+                environment.logger.log(
+                    level: tolerance.logsErrors ? .error : .debug, "skipping a bad record",
+                    metadata: [
+                        "topic": "\(record.topic)", "stage": "TRANSFORMATION", "error": "\(error.error.message)",
+                    ])
+                return nil
+            }
+        }
+    }
+
     /// Serialises all records into one buffer; what is sent are slices of it.
     private func convert(_ batches: [SourceBatch]) throws -> [ProducerRecord] {
         var converter = SourceRecordConverter(converters: environment.converters)

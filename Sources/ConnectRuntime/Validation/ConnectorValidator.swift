@@ -21,6 +21,8 @@ struct ConnectorValidator: Sendable {
         var hasConverter: @Sendable (String) -> Bool
         /// Whether a class name or alias is a header converter.
         var hasHeaderConverter: @Sendable (String) -> Bool
+        /// The transformations and predicates there are.
+        var plugins: PluginRegistry
     }
 
     let environment: Environment
@@ -49,8 +51,14 @@ struct ConnectorValidator: Sendable {
         var entries = zip(worker.keys.values, values).map {
             ConfigInfos.Entry(definition: ConfigKeyInfo($0), value: ConfigValueInfo($1))
         }
-        for kind in ["transforms", "predicates"] {
-            let (named, namedGroups) = Self.namedPlugins(kind, plain)
+        for kind in [NamedPluginValidation.Kind.transformation, .predicate] {
+            let validation = NamedPluginValidation(kind: kind, plugins: environment.plugins)
+            if let problem = validation.duplicates(plain),
+                let index = entries.firstIndex(where: { $0.value.name == kind.option })
+            {
+                entries[index].value.errors.append(problem)
+            }
+            let (named, namedGroups) = validation.entries(plain)
             entries += named
             groups += namedGroups
         }
@@ -168,45 +176,6 @@ struct ConnectorValidator: Sendable {
                     + "consumed by the connector",
                 on: ["topics.regex"])
         }
-    }
-
-    /// The entries of transformations or predicates that the configuration names. This worker has none, so every
-    /// named one is an error that says so.
-    private static func namedPlugins(
-        _ kind: String, _ config: [String: String]
-    ) -> (entries: [ConfigInfos.Entry], groups: [String]) {
-        let isTransformation = kind == "transforms"
-        var entries: [ConfigInfos.Entry] = []
-        var groups: [String] = []
-        let names = (config[kind] ?? "").split(separator: ",").map { String($0).trimmed }.filter {
-            !$0.isEmpty
-        }
-        for name in names {
-            let group = "\(isTransformation ? "Transforms" : "Predicates"): \(name)"
-            let noun = isTransformation ? "Transformation" : "Predicate"
-            let definition = ConfigDefinition([
-                .init(
-                    "\(kind).\(name).type", .className, default: .required, importance: .high,
-                    doc: "The class of '\(name)'.", group: group, order: 0, width: .long,
-                    displayName: "\(noun) type for \(name)"),
-                .init(
-                    "\(kind).\(name).plugin.version", .string, default: .null, importance: .high,
-                    doc: "The version of '\(name)'.", group: group, order: 1, width: .long,
-                    displayName: "\(noun) version for \(name)"),
-            ])
-            var values = definition.validate(config)
-            if let type = config["\(kind).\(name).type"] {
-                values[0].value = nil
-                values[0].errors = [
-                    "Invalid value \(type) for configuration \(kind).\(name).type: Class \(type) could not be found."
-                ]
-            }
-            groups.append(group)
-            entries += zip(definition.keys.values, values).map {
-                ConfigInfos.Entry(definition: ConfigKeyInfo($0), value: ConfigValueInfo($1))
-            }
-        }
-        return (entries, groups)
     }
 
     /// Settings of the connector's Kafka clients are shown as they are.

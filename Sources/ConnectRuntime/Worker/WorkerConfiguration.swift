@@ -1,4 +1,5 @@
 public import ConnectAPI
+import OrderedCollections
 
 /// What a Connect worker needs to know. Property names and defaults are Kafka Connect's (`WorkerConfig`,
 /// `DistributedConfig`, `StandaloneConfig`).
@@ -79,7 +80,9 @@ public struct WorkerConfiguration: Sendable {
     /// The broker lives in this process, and its data folder's lock keeps a second `sluice up` away: the worker need
     /// not wait for the group before it starts.
     var isEmbedded = false
-    /// All properties as given: converters and clients read theirs from here.
+    /// What `config.providers` names; the worker's properties have been through it, connectors' go when they start.
+    var configTransformer = ConfigTransformer()
+    /// All properties, with what config providers supply: converters and clients read theirs from here.
     public var properties: [String: String] = [:]
     /// Names that neither the worker nor its clients and converters know; the worker warns about them.
     public internal(set) var unknownProperties: [String] = []
@@ -100,6 +103,9 @@ public struct WorkerConfiguration: Sendable {
     /// Reads a worker's properties file.
     /// - Throws: ``ConnectError`` with code `config` that names the property and what it must be.
     public init(properties: [String: String], mode: Mode) throws(ConnectError) {
+        configTransformer = try ConfigTransformer(properties)
+        let given = ConnectorProperties(uniqueKeysWithValues: properties.map { ($0.key, $0.value) })
+        let properties = try configTransformer.transform(given).checked().plain
         var reader = WorkerProperties(properties)
         self.mode = mode
         self.properties = properties
@@ -172,7 +178,7 @@ public struct WorkerConfiguration: Sendable {
 
     /// Names of Kafka Connect that have no effect here (yet): known, so not worth a warning.
     private static let inertNames: Set<String> = [
-        "plugin.path", "plugin.discovery", "config.providers", "header.converter",
+        "plugin.path", "plugin.discovery", "header.converter",
         "connector.client.config.override.policy", "connector.client.config.override.allowlist",
         "metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metric.reporters",
         "rest.advertised.listener", "admin.listeners", "access.control.allow.origin",
@@ -187,7 +193,7 @@ public struct WorkerConfiguration: Sendable {
 
     private static let knownPrefixes = [
         "key.converter.", "value.converter.", "header.converter.", "producer.", "consumer.", "admin.", "ssl.", "sasl.",
-        "listeners.https.", "config.providers.", "metrics.context.",
+        "listeners.https.", "config.providers", "metrics.context.",
     ]
 
     private static func isKnownElsewhere(_ name: String) -> Bool {
