@@ -37,9 +37,6 @@ import Testing
         for number in 8...12 { rules[number] = .statusOnly }
         rules[18] = .skip
         rules[22] = .skip
-        for number in 25...43 { rules[number] = .skip }
-        // Transformations and predicates are not built.
-        for number in 77...80 { rules[number] = .statusOnly }
         for number in 88...95 { rules[number] = .status(400) }
         // 118 and 119 speak of the connector that 117 no longer makes; 143 and 144 read and delete what now can be.
         rules[118] = .status(404)
