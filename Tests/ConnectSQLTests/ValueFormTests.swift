@@ -12,7 +12,9 @@ import Testing
     }
 
     private func parse(_ text: String) -> (milliseconds: Int64, offset: Int?)? {
-        Array(text.utf8).withUnsafeBytes { CivilTime.parseTimestamp($0) }
+        Array(text.utf8).withUnsafeBytes { CivilTime.parseTimestamp($0) }.map {
+            (CivilTime.split(microseconds: $0.microseconds).milliseconds, $0.offset)
+        }
     }
 
     // golden/source/type-map.json

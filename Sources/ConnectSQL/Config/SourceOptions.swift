@@ -81,7 +81,9 @@ struct SourceOptions: Sendable {
         let mapping = config.optionalString("numeric.mapping")?.lowercased()
         typeMap = TypeMap(
             numericMapping: mapping.flatMap { TypeMap.NumericMapping(rawValue: $0) }
-                ?? (config.bool("numeric.precision.mapping") ? .precisionOnly : .none))
+                ?? (config.bool("numeric.precision.mapping") ? .precisionOnly : .none),
+            timestampGranularity: TimestampGranularity(rawValue: config.string("timestamp.granularity").lowercased())
+                ?? .connectLogical)
         pollInterval = .milliseconds(config.int("poll.interval.ms"))
         probeInterval =
             config.originals["poll.interval.ms"] == nil ? .milliseconds(config.int("poll.interval.min.ms")) : nil
@@ -144,7 +146,6 @@ struct SourceOptions: Sendable {
         for name in [
             "table.include.list", "table.exclude.list", "timestamp.columns.mapping", "incrementing.column.mapping",
         ] { refuse(name) { !$0.isEmpty } }
-        refuse("timestamp.granularity") { $0.lowercased() != "connect_logical" }
         refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
         return problems
     }

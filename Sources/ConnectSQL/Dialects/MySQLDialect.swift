@@ -86,7 +86,7 @@ struct MySQLDialect: SQLDialect {
         let zoned = "COALESCE(CONVERT_TZ(UTC_TIMESTAMP(6),'+00:00',@@GLOBAL.time_zone),UTC_TIMESTAMP(6))"
         let rows = try connection.rows("SELECT CAST(\(isInstant ? "UTC_TIMESTAMP(6)" : zoned) AS CHAR)")
         guard var text = rows.first?.first.flatMap({ $0 }),
-            let now = text.withUTF8({ CivilTime.parseLocalMicroseconds(UnsafeRawBufferPointer($0)) })
+            let now = text.withUTF8({ CivilTime.parseTimestamp(UnsafeRawBufferPointer($0))?.microseconds })
         else { throw SQLError(.other, "the server's clock could not be read") }
         return now
     }

@@ -11,6 +11,7 @@ struct TypeMap: Sendable {
     }
 
     var numericMapping = NumericMapping.none
+    var timestampGranularity = TimestampGranularity.connectLogical
 
     /// What a column becomes; nil if records cannot carry its type.
     func map(_ column: SQLColumn) -> (schema: Schema, decoder: ColumnDecoder)? {
@@ -28,7 +29,8 @@ struct TypeMap: Sendable {
         case .date: return (.date(isOptional: isOptional), .date)
         case .year: return (.date(isOptional: isOptional), .year)
         case .time: return (.time(isOptional: isOptional), .time)
-        case .timestamp: return (.timestamp(isOptional: isOptional), .timestamp)
+        case .timestamp:
+            return (timestampGranularity.schema(isOptional: isOptional), .timestamp(timestampGranularity))
         case .unsupported: return nil
         }
     }

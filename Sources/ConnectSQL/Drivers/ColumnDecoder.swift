@@ -13,8 +13,8 @@ enum ColumnDecoder: Sendable, Hashable {
     case year
     /// Milliseconds since midnight.
     case time
-    /// Milliseconds since the epoch.
-    case timestamp
+    /// A date and time, as records want it.
+    case timestamp(TimestampGranularity)
     /// Microseconds since 1970-01-01 00:00 of a date and time without regard to its zone: what a source resumes by.
     case localMicroseconds
     /// A bit field as a number of the given width.

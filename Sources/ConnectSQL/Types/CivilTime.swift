@@ -96,17 +96,17 @@ enum CivilTime {
     }
 
     /// Reads `2024-02-29`, `2024-02-29 13:14[:15[.123456]]` or with `T`, and a zone `Z`, `+09:00` or ` UTC` after it.
-    /// - Returns: local milliseconds and, if the text names one, its offset from UTC in seconds; nil if it is no date.
-    static func parseTimestamp(_ text: UnsafeRawBufferPointer) -> (milliseconds: Int64, offset: Int?)? {
+    /// - Returns: local microseconds and, if the text names one, its offset from UTC in seconds; nil if it is no date.
+    static func parseTimestamp(_ text: UnsafeRawBufferPointer) -> (microseconds: Int64, offset: Int?)? {
         var scanner = Scanner(text)
         guard let days = scanner.date() else { return nil }
-        var milliseconds = Int64(days) * millisecondsPerDay
+        var microseconds = Int64(days) * millisecondsPerDay * 1_000
         if scanner.skip(" ") || scanner.skip("T") {
             guard let time = scanner.time() else { return nil }
-            milliseconds += time / 1_000
+            microseconds += time
         }
-        guard let offset = scanner.zone() else { return scanner.isAtEnd ? (milliseconds, nil) : nil }
-        return scanner.isAtEnd ? (milliseconds, offset) : nil
+        guard let offset = scanner.zone() else { return scanner.isAtEnd ? (microseconds, nil) : nil }
+        return scanner.isAtEnd ? (microseconds, offset) : nil
     }
 
     /// Reads `13:14[:15[.123456]]`.
@@ -114,15 +114,6 @@ enum CivilTime {
         var scanner = Scanner(text)
         guard let time = scanner.time(), scanner.isAtEnd else { return nil }
         return time / 1_000
-    }
-
-    /// Reads `2024-02-29 13:14:15.123456`: microseconds since 1970-01-01 00:00.
-    static func parseLocalMicroseconds(_ text: UnsafeRawBufferPointer) -> Int64? {
-        var scanner = Scanner(text)
-        guard let days = scanner.date(), scanner.skip(" "), let time = scanner.time(), scanner.isAtEnd else {
-            return nil
-        }
-        return Int64(days) * millisecondsPerDay * 1_000 + time
     }
 
     private struct Scanner {

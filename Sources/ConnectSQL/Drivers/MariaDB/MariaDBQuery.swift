@@ -136,6 +136,11 @@ final class MariaDBQuery: SQLQuery {
     private func unreadable(_ index: Int, _ decoder: ColumnDecoder) -> SQLError {
         let column = columns[index]
         switch decoder {
+        case .timestamp(.nanosLong), .timestamp(.nanosString):
+            return SQLError(
+                .data, sqlState: "22008",
+                "column \(column.label) holds a date that is zero or too far away to be told in nanoseconds; choose "
+                    + "another timestamp.granularity")
         case .date, .timestamp, .localMicroseconds:
             return SQLError(
                 .data, sqlState: "22007",

@@ -157,11 +157,14 @@ final class MariaDBRowBuffers {
         }
         let days = CivilTime.days(year: year, month: month, day: day)
         if decoder == .date { return .int32(Int32(days)) }
-        if decoder == .localMicroseconds {
-            let milliseconds = Int64(days) * CivilTime.millisecondsPerDay + ofDay
-            return .int64(milliseconds * 1_000 + Int64(time.second_part % 1_000))
+        let milliseconds = Int64(days) * CivilTime.millisecondsPerDay + ofDay
+        switch decoder {
+        case .timestamp(.connectLogical): return .int64(options.zone.utc(fromLocal: milliseconds))
+        case .timestamp(let granularity):
+            let local = milliseconds * 1_000 + Int64(time.second_part % 1_000)
+            return granularity.value(localMicroseconds: local, zone: options.zone)
+        default: return .int64(milliseconds * 1_000 + Int64(time.second_part % 1_000))
         }
-        return .int64(options.zone.utc(fromLocal: Int64(days) * CivilTime.millisecondsPerDay + ofDay))
     }
 
     // MARK: forms

@@ -123,7 +123,13 @@ final class SQLiteQuery: SQLQuery {
             let milliseconds = try instant(index, storage)
             return .int32(Int32(truncatingIfNeeded: CivilTime.split(milliseconds: milliseconds).rest))
         case .localMicroseconds: return .int64(try integer(index, storage) as Int64 &* 1_000)
-        case .timestamp: return .int64(try instant(index, storage))
+        case .timestamp(.connectLogical): return .int64(try instant(index, storage))
+        case .timestamp(let granularity):
+            let microseconds = try instantMicroseconds(index, storage)
+            guard let value = granularity.value(localMicroseconds: microseconds, zone: .utc) else {
+                throw mismatch(index, "a date that nanoseconds can tell")
+            }
+            return value
         case .year:
             let year = Int(try integer(index, storage) as Int64)
             return .int32(Int32(truncatingIfNeeded: CivilTime.days(year: year, month: 1, day: 1)))
@@ -163,16 +169,20 @@ final class SQLiteQuery: SQLQuery {
     /// Text as SQLite's own functions and people write it; a number is milliseconds since the epoch, as the JDBC
     /// driver stores it, a fraction is a Julian day.
     private func instant(_ index: Int32, _ storage: Int32) throws(SQLError) -> Int64 {
+        CivilTime.split(microseconds: try instantMicroseconds(index, storage)).milliseconds
+    }
+
+    private func instantMicroseconds(_ index: Int32, _ storage: Int32) throws(SQLError) -> Int64 {
         switch storage {
-        case SQLITE_INTEGER: return sqlite3_column_int64(statement.handle, index)
+        case SQLITE_INTEGER: return sqlite3_column_int64(statement.handle, index) &* 1_000
         case SQLITE_FLOAT:
             let milliseconds = (sqlite3_column_double(statement.handle, index) - 2_440_587.5) * 86_400_000
-            if let value = Int64(exactly: milliseconds.rounded()) { return value }
+            if let value = Int64(exactly: milliseconds.rounded()) { return value &* 1_000 }
         case SQLITE_TEXT:
             if let parsed = CivilTime.parseTimestamp(bytes(index)) {
-                return parsed.milliseconds - Int64(parsed.offset ?? 0) * 1_000
+                return parsed.microseconds - Int64(parsed.offset ?? 0) * 1_000_000
             }
-            if let value = Int64(text(index)) { return value }
+            if let value = Int64(text(index)) { return value &* 1_000 }
         default: break
         }
         throw mismatch(index, "a date or time")
