@@ -32,7 +32,7 @@ test: ## Install what is missing, build everything, run every test
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build $(SWIFT_FLAGS)
 
-bench: ## Print start times, memory and row latency (docs/benchmarks.md explains them)
+bench: ## Print start times, memory, row latency and broker load (docs/benchmarks.md explains them)
 	@scripts/install-deps.sh build bench
 	swift build $(BUILD_FLAGS)
 	python3 Benchmarks/bench.py

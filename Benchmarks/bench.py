@@ -10,6 +10,7 @@ import os
 import platform
 import time
 
+from broker import broker_tables
 from latency import mariadb, measure_latency, sqlite
 from processes import Sluice, Tansu, idle_figures, measure_start
 from table import percentile, print_table
@@ -68,9 +69,10 @@ def main():
     parser.add_argument("--sluice", default=os.path.join(ROOT, ".build/release/sluice"))
     parser.add_argument("--runs", type=int, default=15, help="starts per program")
     parser.add_argument("--rows", type=int, default=300, help="rows sent one by one")
-    parser.add_argument("only", nargs="*", help="start, latency; everything by default")
+    parser.add_argument("--megabytes", type=int, default=100, help="record bytes per run of the broker tables")
+    parser.add_argument("only", nargs="*", help="start, latency, broker; everything by default")
     options = parser.parse_args()
-    only = options.only or ["start", "latency"]
+    only = options.only or ["start", "latency", "broker"]
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}  {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start")
     if load > 0.5 * os.cpu_count():
@@ -79,6 +81,8 @@ def main():
         start_table(options.sluice, options.runs)
     if "latency" in only:
         latency_table(options.sluice, options.rows)
+    if "broker" in only:
+        broker_tables(options.sluice, options.megabytes)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,11 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def cpu_seconds_fine(pid):
+    """The same to the nanosecond, from the clock that the system keeps for each process."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 def resident_mb(pid):
     """Resident memory, shared libraries included."""
     with open(f"/proc/{pid}/status") as status:

