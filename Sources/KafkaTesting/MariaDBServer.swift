@@ -35,7 +35,10 @@ public final class MariaDBServer: Sendable {
         let user = geteuid() == 0 ? ["--user=root"] : []
         try Self.run(
             installer,
-            ["--no-defaults", "--datadir=\(data)", "--auth-root-authentication-method=normal", "--skip-test-db"] + user)
+            [
+                "--no-defaults", "--datadir=\(data)", "--auth-root-authentication-method=normal", "--skip-test-db",
+                "--tmpdir=\(folder)",
+            ] + user)
         let setup = folder + "/setup.sql"
         try "SET PASSWORD FOR 'root'@'localhost' = PASSWORD('\(Self.password)');\n"
             .write(toFile: setup, atomically: true, encoding: .utf8)
@@ -43,7 +46,7 @@ public final class MariaDBServer: Sendable {
         process = try ChildProcess(
             server,
             [
-                "--no-defaults", "--datadir=\(data)", "--socket=\(socket)", "--port=\(port)",
+                "--no-defaults", "--datadir=\(data)", "--tmpdir=\(folder)", "--socket=\(socket)", "--port=\(port)",
                 "--bind-address=127.0.0.1", "--pid-file=\(folder)/pid", "--init-file=\(setup)",
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--skip-log-bin",
                 "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",

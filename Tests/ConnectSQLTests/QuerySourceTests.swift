@@ -79,6 +79,31 @@ import Testing
         }
     }
 
+    /// Validation has the database read the query; what it says does not show a masked one.
+    @Test func checkedByTheDatabase() async throws {
+        let file = try SQLiteFile()
+        for url in try urls("query_check", file) {
+            var config = sourceConfig(url, "", ["name": "n"])
+            config["query"] = "SELECT id FROM orders WHERE price > 2"
+            #expect(await SQLSourceConnector().validate(config).allSatisfy(\.errors.isEmpty))
+            config["query"] = "SELECT who FROM orders"
+            let failed = await SQLSourceConnector().validate(config).filter { !$0.errors.isEmpty }
+            #expect(failed.map(\.name) == ["query"])
+            #expect(failed.first?.errors.first?.contains("id") == true)
+            config["query"] = nil
+            config["query.masked"] = "SELECT nosuchsecret FROM orders WHERE name = 'topsecret'"
+            let masked = await SQLSourceConnector().validate(config).filter { !$0.errors.isEmpty }
+            #expect(masked.map(\.name) == ["query.masked"])
+            #expect(!"\(masked)".contains("secret FROM") && !masked.flatMap(\.errors).joined().contains("secret"))
+            let task = SQLSourceTask()
+            try await task.start(config, context: SourceContext())
+            await #expect {
+                _ = try await poll(task, for: 1)
+            } throws: { !"\($0)".contains("secret") && "\($0)".contains("SQLState") }
+            await task.stop()
+        }
+    }
+
     @Test(arguments: [
         (["query": "DELETE FROM t"], ["query", "query.masked"]),
         (["query": "SELECT 1", "query.masked": "SELECT 2"], ["query", "query.masked"]),

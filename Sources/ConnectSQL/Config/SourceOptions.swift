@@ -33,6 +33,8 @@ struct SourceOptions: Sendable {
     let mode: Mode
     /// What is read in place of tables.
     let query: String?
+    /// Whether messages must not hold the query: databases quote it in their errors (`query.masked`).
+    let masksQuery: Bool
     /// Where reading begins if no offset is stored, in milliseconds since the epoch; -1 means the database's now.
     let initialTimestamp: Int64?
     /// How long a row's timestamp must have passed before the row is read.
@@ -68,6 +70,7 @@ struct SourceOptions: Sendable {
         if let problem = Self.problem(config) { throw .config(problem.message) }
         mode = Self.mode(config)
         query = Self.query(config)
+        masksQuery = config.secret("query.masked")?.revealed.isEmpty == false
         initialTimestamp = config.optionalInt("timestamp.initial")
         timestampDelayMicroseconds = Int64(config.int("timestamp.delay.interval.ms")) &* 1_000
         filter = try TableFilter(config)
@@ -90,6 +93,11 @@ struct SourceOptions: Sendable {
         tablePollInterval = .milliseconds(config.int("table.poll.interval.ms"))
         hasTablePollInterval = config.originals["table.poll.interval.ms"] != nil
         startupLimit = .milliseconds(config.int("table.monitoring.startup.polling.limit.ms"))
+    }
+
+    /// An error of the database, for messages.
+    func text(of error: SQLError) -> String {
+        masksQuery && error.kind == .other ? "SQLState \(error.sqlState), code \(error.code)" : error.description
     }
 
     private static func mode(_ config: ParsedConfig) -> Mode {

@@ -52,7 +52,31 @@ enum SourceValidation {
         }
         guard !results.hasErrors else { return results.values }
         await testConnection(parsed, for: .source, &results)
+        guard !results.hasErrors, let options = try? SourceOptions(parsed) else { return results.values }
+        if let problem = await queryProblem(options) {
+            results.add(problem, to: [options.masksQuery ? "query.masked" : "query"])
+        }
         return results.values
+    }
+
+    /// What the database says of the query in the statement that would be run; nil if it understands it.
+    private static func queryProblem(_ options: SourceOptions) async -> String? {
+        guard let query = options.query else { return nil }
+        let criteria = options.mode == .bulk ? nil : SourceCriteria(ofQuery: options.mode)
+        let suffix = options.querySuffix.isEmpty ? "" : " " + options.querySuffix
+        let text = options.database.dialect.select(.query(query), criteria) + suffix
+        do {
+            try await Blocking.run {
+                let connection = try options.database.connect(within: .seconds(10))
+                defer { connection.close() }
+                try connection.prepareQuery(text).close()
+            }
+            return nil
+        } catch let error as SQLError {
+            return "The database does not understand the query: \(options.text(of: error))"
+        } catch {
+            return "The query could not be checked: \(error)"
+        }
     }
 
     private static func checkTables(_ config: ParsedConfig, _ results: inout ValidationResults) {

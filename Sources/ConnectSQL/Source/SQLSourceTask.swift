@@ -161,7 +161,7 @@ final class SQLSourceTask: SourceTask {
     private func recover(from error: SQLError, _ options: SourceOptions) throws {
         let target = pending.first.map { readers[$0].target.description }
         let place = target.map { "reading \($0) of" } ?? "connecting to"
-        let text = "Error while \(place) \(options.database.description): \(error)"
+        let text = "Error while \(place) \(options.database.description): \(options.text(of: error))"
         guard error.isRetriable else { throw ConnectError.fatal(text, cause: nil) }
         failures += 1
         if options.retryAttempts > 0, failures >= options.retryAttempts {
