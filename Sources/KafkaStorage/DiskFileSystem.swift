@@ -14,7 +14,7 @@ public struct DiskFileSystem: FileSystem {
     /// Opens a file; see `FileSystem`.
     public func open(_ path: String, create: Bool) throws(StorageError) -> any StorageFile {
         let flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0)
-        let descriptor = try SystemCalls.retrying("opening \(path)") { Int(openFile(path, flags, 0o644)) }
+        let descriptor = try SystemCalls.retrying("opening \(path)") { Int(openFile(path, flags, 0o600)) }
         return DiskFile(descriptor: CInt(descriptor), path: path)
     }
 
@@ -56,14 +56,14 @@ public struct DiskFileSystem: FileSystem {
 
     /// Creates a folder and those above it; see `FileSystem`.
     public func createDirectory(_ path: String) throws(StorageError) {
-        if mkdir(path, 0o755) == 0 { return }
+        if mkdir(path, 0o700) == 0 { return }
         let number = errno
         if number == EEXIST { return }
         guard number == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw SystemCalls.failure("creating folder \(path)", number)
         }
         try createDirectory(String(path[..<slash]))
-        if mkdir(path, 0o755) != 0, errno != EEXIST { throw SystemCalls.failure("creating folder \(path)", errno) }
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw SystemCalls.failure("creating folder \(path)", errno) }
     }
 
     /// Renames a file or folder; see `FileSystem`.
@@ -92,7 +92,7 @@ public struct DiskFileSystem: FileSystem {
     /// Takes a lock file; see `FileSystem`.
     public func lock(_ path: String) throws(StorageError) -> any FileLock {
         let flags = O_RDWR | O_CREAT | O_CLOEXEC
-        let descriptor = CInt(try SystemCalls.retrying("opening \(path)") { Int(openFile(path, flags, 0o644)) })
+        let descriptor = CInt(try SystemCalls.retrying("opening \(path)") { Int(openFile(path, flags, 0o600)) })
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let number = errno
             defer { close(descriptor) }

@@ -30,6 +30,18 @@ import Testing
         try openDirectory(folder).close()
     }
 
+    /// The logs hold what the services exchange, and the connectors' passwords.
+    @Test func whatIsCreatedIsForItsOwnerOnly() throws {
+        let path = folder.path + "/inner/data"
+        let files = DiskFileSystem()
+        try files.createDirectory(path)
+        _ = try files.open(path + "/file", create: true)
+        for (name, mode) in [("/inner", 0o700), ("/inner/data", 0o700), ("/inner/data/file", 0o600)] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: folder.path + name)
+            #expect(attributes[.posixPermissions] as? Int == mode, "\(name)")
+        }
+    }
+
     /// A child process takes the lock as Kafka does on its side, with flock.
     @Test func aFolderLockedByAnotherProcessIsRefused() throws {
         let child = Process()
