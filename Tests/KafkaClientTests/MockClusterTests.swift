@@ -178,7 +178,7 @@ struct MockClusterTests {
             try await ours.waitForAssignment { $0.count == 4 }
             let options =
                 #"{"group.id":"mixed","partition.assignment.strategy":"\#(strategy)","heartbeat.interval.ms":200,"#
-                + #""session.timeout.ms":30000}"#
+                + #""session.timeout.ms":4000}"#
             try await mock.run(#"member {"name":"foreign","topic":"orders","options":\#(options)}"#)
             try await ours.waitForAssignment { $0.count == 2 }
             let producer = try producer(mock)
