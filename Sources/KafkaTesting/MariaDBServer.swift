@@ -200,6 +200,8 @@ final class ChildProcess: @unchecked Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // The server outlives many tests: a pipe or socket that it inherited from one of them would never end.
+        for descriptor in CInt(3)..<4_096 { posix_spawn_file_actions_addclose(&actions, descriptor) }
         var strings = ([path] + arguments).map { strdup($0) }
         strings.append(nil)
         defer { for string in strings { free(string) } }
