@@ -25,6 +25,8 @@ build: ## Build .build/release/sluice
 
 demo: ## Watch a row travel from one table through a topic into another (DB=sqlite or DB=mariadb)
 	@scripts/install-deps.sh build demo-$(DB)
+	@echo 'Building sluice; the first time takes a few minutes.'
+	swift build $(BUILD_FLAGS)
 	@scripts/demo.sh $(DB)
 
 test: ## Install what is missing, build everything, run every test
