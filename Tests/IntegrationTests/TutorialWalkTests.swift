@@ -138,9 +138,8 @@ import Testing
             return rows.count < 2 ? nil : rows
         }
         #expect(both[1] == ["2", "test2", "test2234", "NULL"])
-        #expect(
-            try rest.get("/connectors").json as? [String] == ["my-sink-connect", "my-source-connect"]
-                || (try rest.get("/connectors").json as? [String])?.count == 2)
+        let names = try #require(try rest.get("/connectors").json as? [String])
+        #expect(names.sorted() == ["my-sink-connect", "my-source-connect"])
 
         // No answer shows the password (the tutorial's own defect).
         for path in [

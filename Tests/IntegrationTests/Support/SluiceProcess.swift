@@ -26,7 +26,6 @@ final class SluiceProcess {
     var bootstrapServers: String { "127.0.0.1:\(port)" }
     /// What the process wrote to standard error since its first start.
     var log: String { (try? String(contentsOfFile: folder.path + "/log", encoding: .utf8)) ?? "" }
-    var processIdentifier: Int32 { process.processIdentifier }
 
     /// Starts on the same data folder, and on the same ports after the first time.
     func start() throws {
@@ -54,7 +53,7 @@ final class SluiceProcess {
             guard let data = FileManager.default.contents(atPath: readyFile), !data.isEmpty else { return nil }
             return try? JSONSerialization.jsonObject(with: data) as? [String: Any]
         }
-        port = try #require((ready["port"] ?? ready["brokerPort"]) as? Int, "\(ready)")
+        port = try #require(ready["port"] as? Int, "\(ready)")
         restPort = try #require(ready["restPort"] as? Int, "\(ready)")
     }
 

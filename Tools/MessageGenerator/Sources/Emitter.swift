@@ -45,7 +45,7 @@ struct Emitter {
         line("/// The first version with compact types and tagged fields.")
         let flexible = message.flexible.isEmpty ? "Int16.max" : "\(message.flexible.low)"
         line("public static var firstFlexibleVersion: Int16 { \(flexible) }")
-        emitBody(fields: message.fields, typeName: message.name, versions: message.versions)
+        emitBody(fields: message.fields, typeName: message.name)
         for common in message.commonStructs { emitStruct(name: common.name, fields: common.fields) }
         close()
     }
@@ -53,11 +53,11 @@ struct Emitter {
     private mutating func emitStruct(name: String, fields: [FieldDefinition]) {
         line("")
         open("/// `\(name)` of `\(message.name)`.\npublic struct \(name): KafkaMessage {")
-        emitBody(fields: fields, typeName: name, versions: message.versions)
+        emitBody(fields: fields, typeName: name)
         close()
     }
 
-    private mutating func emitBody(fields: [FieldDefinition], typeName: String, versions: VersionRange) {
+    private mutating func emitBody(fields: [FieldDefinition], typeName: String) {
         line("")
         for field in fields {
             line("/// Versions \(describe(field.versions)).")
