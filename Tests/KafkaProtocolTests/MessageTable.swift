@@ -18,10 +18,18 @@ enum MessageTable {
 
     static var codecs: [String: Codec] {
         [
+            "AddOffsetsToTxnRequest": codec(AddOffsetsToTxnRequest.self),
+            "AddOffsetsToTxnResponse": codec(AddOffsetsToTxnResponse.self),
+            "AddPartitionsToTxnRequest": codec(AddPartitionsToTxnRequest.self),
+            "AddPartitionsToTxnResponse": codec(AddPartitionsToTxnResponse.self),
             "AlterConfigsRequest": codec(AlterConfigsRequest.self),
             "AlterConfigsResponse": codec(AlterConfigsResponse.self),
             "ApiVersionsRequest": codec(ApiVersionsRequest.self),
             "ApiVersionsResponse": codec(ApiVersionsResponse.self),
+            "ConsumerGroupDescribeRequest": codec(ConsumerGroupDescribeRequest.self),
+            "ConsumerGroupDescribeResponse": codec(ConsumerGroupDescribeResponse.self),
+            "ConsumerGroupHeartbeatRequest": codec(ConsumerGroupHeartbeatRequest.self),
+            "ConsumerGroupHeartbeatResponse": codec(ConsumerGroupHeartbeatResponse.self),
             "ConsumerProtocolAssignment": codec(ConsumerProtocolAssignment.self),
             "ConsumerProtocolSubscription": codec(ConsumerProtocolSubscription.self),
             "CreatePartitionsRequest": codec(CreatePartitionsRequest.self),
@@ -44,6 +52,8 @@ enum MessageTable {
             "DescribeLogDirsResponse": codec(DescribeLogDirsResponse.self),
             "DescribeTopicPartitionsRequest": codec(DescribeTopicPartitionsRequest.self),
             "DescribeTopicPartitionsResponse": codec(DescribeTopicPartitionsResponse.self),
+            "EndTxnRequest": codec(EndTxnRequest.self),
+            "EndTxnResponse": codec(EndTxnResponse.self),
             "FetchRequest": codec(FetchRequest.self),
             "FetchResponse": codec(FetchResponse.self),
             "FindCoordinatorRequest": codec(FindCoordinatorRequest.self),
@@ -66,9 +76,9 @@ enum MessageTable {
             "ListOffsetsResponse": codec(ListOffsetsResponse.self),
             "MetadataRequest": codec(MetadataRequest.self),
             "MetadataResponse": codec(MetadataResponse.self),
+            "OffsetCommitKey": codec(OffsetCommitKey.self),
             "OffsetCommitRequest": codec(OffsetCommitRequest.self),
             "OffsetCommitResponse": codec(OffsetCommitResponse.self),
-            "OffsetCommitKey": codec(OffsetCommitKey.self),
             "OffsetCommitValue": codec(OffsetCommitValue.self),
             "OffsetDeleteRequest": codec(OffsetDeleteRequest.self),
             "OffsetDeleteResponse": codec(OffsetDeleteResponse.self),
@@ -80,6 +90,8 @@ enum MessageTable {
             "ProduceResponse": codec(ProduceResponse.self),
             "SyncGroupRequest": codec(SyncGroupRequest.self),
             "SyncGroupResponse": codec(SyncGroupResponse.self),
+            "TxnOffsetCommitRequest": codec(TxnOffsetCommitRequest.self),
+            "TxnOffsetCommitResponse": codec(TxnOffsetCommitResponse.self),
         ]
     }
 }
