@@ -54,7 +54,7 @@ import Testing
             #expect(our.taggedVersions == (try Self.range(their["taggedVersions"] ?? "none")), "\(at)")
             #expect(our.isIgnorable == (their["ignorable"] as? Bool ?? false), "\(at)")
             if let value = their["default"] {
-                let text = "\(value)".trimmingCharacters(in: .whitespaces)
+                let text = value is NSNull ? "null" : "\(value)".trimmingCharacters(in: .whitespaces)
                 let words = [
                     text, text.isEmpty ? "\"\"" : text, text == "1" ? "true" : text, text == "0" ? "false" : text,
                 ]
