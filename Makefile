@@ -16,7 +16,7 @@ CONFIGURATION ?= debug
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench format lint deps clean
+.PHONY: help build demo test soak bench format lint deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ test: ## Install what is missing, build everything, run every test
 	@scripts/install-deps.sh build test
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build $(SWIFT_FLAGS)
+
+soak: ## Random histories of power cuts and kills, many seeds (SEEDS=20000 FIRST=0)
+	swift build --build-tests $(SWIFT_FLAGS)
+	SLUICE_SOAK_SEEDS=$(or $(SEEDS),20000) SLUICE_SOAK_FIRST=$(or $(FIRST),0) swift test --skip-build $(SWIFT_FLAGS) \
+		--filter CrashHistoryTests
 
 bench: ## Print start times, memory, row latency and broker load (docs/benchmarks.md explains them)
 	@scripts/install-deps.sh build bench

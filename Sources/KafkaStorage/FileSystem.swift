@@ -109,6 +109,20 @@ extension FileSystem {
         return try open(path, create: false).readBytes(at: 0, count: Int(information.size))
     }
 
+    /// Creates a folder and those above it, and makes their names durable. One above that may not be read keeps its own
+    /// entries for itself.
+    func createDirectoryDurably(_ path: String) throws(StorageError) {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return try createDirectory(path) }
+        let parent = String(path[..<slash])
+        if try information(parent) == nil { try createDirectoryDurably(parent) }
+        try createDirectory(path)
+        do throws(StorageError) {
+            try syncDirectory(parent)
+        } catch {
+            guard error.code == .permissionDenied else { throw error }
+        }
+    }
+
     /// Replaces a file so that a crash leaves either the old or the new content: temporary file, sync, rename, and sync of
     /// the folder.
     func replace(_ name: String, in directory: String, with bytes: [UInt8]) throws(StorageError) {

@@ -31,6 +31,8 @@ public final class LogDirectory: Sendable {
         var logs: [LogName: PartitionLog] = [:]
         /// From the checkpoint files, kept up to date for logs that are not open.
         var recoveryPoints: [LogName: Int64]
+        /// Whether there was a file with recovery points at the start.
+        var hasRecoveryPoints: Bool
         var logStarts: [LogName: Int64]
         /// Logs that were closed in order and have not been opened since.
         var clean: Set<LogName>
@@ -77,12 +79,17 @@ public final class LogDirectory: Sendable {
             try Self.removeFolder("\(path)/\(name)", fileSystem)
         }
         wasCleanShutdown = names.contains(Self.cleanShutdownFile)
-        let existing = names.compactMap(LogName.init(directoryName:))
+        let existing = Set(names.compactMap(LogName.init(directoryName:)))
+        // What a deleted log has left says nothing of one that gets its name.
+        func load(_ name: String) throws(StorageError) -> [LogName: Int64]? {
+            try Self.loadCheckpoint(name, path, fileSystem)?.filter { existing.contains($0.key) }
+        }
+        let recoveryPoints = try load(CheckpointFile.recoveryPoint)
         state = Mutex(
             State(
-                recoveryPoints: try Self.loadCheckpoint(CheckpointFile.recoveryPoint, path, fileSystem),
-                logStarts: try Self.loadCheckpoint(CheckpointFile.logStart, path, fileSystem),
-                clean: wasCleanShutdown ? Set(existing) : []))
+                recoveryPoints: recoveryPoints ?? [:], hasRecoveryPoints: recoveryPoints != nil,
+                logStarts: try load(CheckpointFile.logStart) ?? [:],
+                clean: wasCleanShutdown ? existing : []))
         if wasCleanShutdown {
             try fileSystem.remove("\(path)/\(Self.cleanShutdownFile)")
             try fileSystem.syncDirectory(path)
@@ -92,9 +99,7 @@ public final class LogDirectory: Sendable {
         self.options = options
         cleaner = LogCleaner(
             path: path, fileSystem: fileSystem, limits: LogCleaner.Limits(options),
-            // What was cleaned of a log that is gone says nothing of one that gets its name.
-            checkpoints: try Self.loadCheckpoint(CheckpointFile.cleaner, path, fileSystem)
-                .filter { existing.contains($0.key) })
+            checkpoints: try load(CheckpointFile.cleaner) ?? [:])
         self.lock = Mutex(lock)
         clusterID = meta.clusterID
         nodeID = meta.nodeID
@@ -122,21 +127,21 @@ public final class LogDirectory: Sendable {
             guard !state.isClosed else { throw StorageError(.closed, "\(path) is closed") }
             if let log = state.logs[name] { return log }
             let directory = "\(path)/\(name)"
-            var directoriesToSync: Set<String> = []
-            if try fileSystem.information(directory) == nil {
-                try fileSystem.createDirectory(directory)
-                directoriesToSync = [path, directory]
-            }
+            let isClean = state.clean.remove(name) != nil
+            let isNew = try fileSystem.information(directory) == nil
+            if isNew { try fileSystem.createDirectory(directory) }
             let services = LogServices(
                 fileSystem: fileSystem, now: options.clock, flusher: flusher,
                 persistLogStartOffsets: { [weak self] () throws(StorageError) in try self?.writeCheckpointFiles() })
-            let isClean = state.clean.remove(name) != nil
+            let known = KnownLog(
+                recoveryPoint: state.recoveryPoints[name] ?? (isNew || state.hasRecoveryPoints ? 0 : nil),
+                logStartOffset: state.logStarts[name] ?? 0, isClean: isClean)
+            // A process that was killed may have left names that no crash has tried yet.
             let log = try PartitionLog(
-                name: name, directory: directory, configuration: configuration, services: services,
-                recoveryPoint: state.recoveryPoints[name] ?? 0, logStartOffset: state.logStarts[name] ?? 0,
-                isClean: isClean, directoriesToSync: directoriesToSync)
+                name: name, directory: directory, configuration: configuration, services: services, known: known,
+                directoriesToSync: isClean ? [] : [path, directory])
             // A new log, or one that has lost its end: it is not the one that was cleaned.
-            if !directoriesToSync.isEmpty || cleaner.checkpoint(name) ?? 0 > log.logEndOffset {
+            if isNew || cleaner.checkpoint(name) ?? 0 > log.logEndOffset {
                 try cleaner.forget(name)
             }
             report(log)
@@ -162,11 +167,11 @@ public final class LogDirectory: Sendable {
     /// before all files are removed.
     public func deleteLog(topic: String, partition: Int32) throws(StorageError) {
         let name = LogName(topic: topic, partition: partition)
+        forget(name)
+        // First: a log that gets the name before this one is forgotten must not be taken for it after a crash.
+        try writeCheckpointFiles()
+        forget(name)
         try state.withLock { state throws(StorageError) in
-            state.logs.removeValue(forKey: name)?.abandon()
-            state.recoveryPoints[name] = nil
-            state.logStarts[name] = nil
-            state.clean.remove(name)
             guard try fileSystem.information("\(path)/\(name)") != nil else {
                 throw StorageError(.notFound, "\(path) has no log \(name)")
             }
@@ -177,7 +182,15 @@ public final class LogDirectory: Sendable {
             try fileSystem.syncDirectory(path)
             try Self.removeFolder(doomed, fileSystem)
         }
-        try writeCheckpointFiles()
+    }
+
+    private func forget(_ name: LogName) {
+        state.withLock { state in
+            state.logs.removeValue(forKey: name)?.abandon()
+            state.recoveryPoints[name] = nil
+            state.logStarts[name] = nil
+            state.clean.remove(name)
+        }
     }
 
     // MARK: Upkeep
@@ -225,15 +238,16 @@ public final class LogDirectory: Sendable {
 
     private func writeCheckpointFiles() throws(StorageError) {
         try checkpointing.withLock { _ throws(StorageError) in
-            let (points, starts) = state.withLock { state in
+            let (points, starts, logs) = state.withLock { state in
                 for (name, log) in state.logs {
                     state.recoveryPoints[name] = log.flushedOffset
                     state.logStarts[name] = log.logStartOffset > 0 ? log.logStartOffset : nil
                 }
-                return (state.recoveryPoints, state.logStarts)
+                return (state.recoveryPoints, state.logStarts, state.logs)
             }
             try fileSystem.replace(CheckpointFile.recoveryPoint, in: path, with: CheckpointFile.encode(points))
             try fileSystem.replace(CheckpointFile.logStart, in: path, with: CheckpointFile.encode(starts))
+            for (name, log) in logs { log.noteCheckpoint(points[name] ?? 0) }
         }
     }
 
@@ -264,7 +278,7 @@ public final class LogDirectory: Sendable {
 extension LogDirectory {
     private static func takeLock(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) -> any FileLock {
         do throws(StorageError) {
-            try fileSystem.createDirectory(path)
+            if try fileSystem.information(path) == nil { try fileSystem.createDirectoryDurably(path) }
             return try fileSystem.lock("\(path)/\(lockFile)")
         } catch {
             switch error.code {
@@ -293,6 +307,9 @@ extension LogDirectory {
             let meta = MetaProperties(
                 clusterID: options.clusterID ?? KafkaUUID.random().description, nodeID: options.nodeID,
                 directoryID: KafkaUUID.random().description)
+            if try fileSystem.information("\(path)/\(CheckpointFile.recoveryPoint)") == nil {
+                try fileSystem.replace(CheckpointFile.recoveryPoint, in: path, with: CheckpointFile.encode([:]))
+            }
             try fileSystem.replace(MetaProperties.fileName, in: path, with: meta.encode())
             return meta
         }
@@ -313,8 +330,8 @@ extension LogDirectory {
 
     private static func loadCheckpoint(
         _ name: String, _ path: String, _ fileSystem: any FileSystem
-    ) throws(StorageError) -> [LogName: Int64] {
-        try fileSystem.contents(of: "\(path)/\(name)").flatMap(CheckpointFile.decode) ?? [:]
+    ) throws(StorageError) -> [LogName: Int64]? {
+        try fileSystem.contents(of: "\(path)/\(name)").flatMap(CheckpointFile.decode)
     }
 
     private static func removeFolder(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) {

@@ -70,3 +70,12 @@ public struct LogRecoveryReport: Sendable, Equatable {
     /// Segments behind the cut that were removed.
     public var removedSegments = 0
 }
+
+/// The result of walking a segment to its end.
+struct ScanResult {
+    /// The offset behind the last valid batch; nil if there is no batch in the range.
+    var nextOffset: Int64?
+    /// Why the walk ended before the file did.
+    var invalid: String?
+    var scannedBytes: Int64 = 0
+}

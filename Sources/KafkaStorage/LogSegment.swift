@@ -271,15 +271,6 @@ final class LogSegment {
         for file in try storeIndexes(isFinal: true) { try file.sync() }
     }
 
-    /// The result of walking a segment to its end.
-    struct ScanResult {
-        /// The offset behind the last valid batch; nil if there is no batch in the range.
-        var nextOffset: Int64?
-        /// Why the walk ended before the file did.
-        var invalid: String?
-        var scannedBytes: Int64 = 0
-    }
-
     /// Checks every batch from the one that holds `offset` on, cuts the file at the first that is not valid, and makes the
     /// indexes of that part anew.
     func recover(from offset: Int64) throws(StorageError) -> ScanResult {
@@ -298,7 +289,11 @@ final class LogSegment {
             }
         }
         let result = try scan(from: start, keeping: kept, verifyingChecksums: true)
-        if result.invalid != nil { try file().truncate(to: size) }
+        if result.invalid != nil {
+            try file().truncate(to: size)
+            // At once: should the old bytes come back after another crash, they would follow batches that replace others.
+            try file().sync()
+        }
         try completeIndexes()
         return result
     }

@@ -39,6 +39,12 @@ extension LogState {
         if isOld || (active.size >= configuration.compactionRollBytes && isMost) { try roll(now: now) }
     }
 
+    /// Whether compaction waits for sealed segments that are not on the device.
+    var awaitsFlushForCompaction: Bool {
+        configuration.cleanupPolicy.contains(.compact) && failure == nil && !isClosed
+            && flushedOffset < active.baseOffset
+    }
+
     /// Nil if the log is not compacted or nothing can be cleaned.
     func cleaningDemand(checkpoint: Int64?, now: Int64) throws(StorageError) -> CleaningDemand? {
         guard configuration.cleanupPolicy.contains(.compact), segments.count > 1, failure == nil, !isClosed else {
@@ -53,6 +59,10 @@ extension LogState {
             guard segments[index + 1].baseOffset > firstDirty else {
                 demand.cleanBytes += segment.size
                 continue
+            }
+            guard segments[index + 1].baseOffset <= checkpointedOffset else {
+                demand.firstUncleanableOffset = max(segment.baseOffset, firstDirty)
+                break
             }
             let lag = configuration.minCompactionLagMs
             if lag > 0, try segment.largestTimestamp().timestamp > now - lag {

@@ -1,14 +1,26 @@
 internal import KafkaProtocol
 
+/// What the checkpoint files say of a log.
+struct KnownLog: Sendable {
+    /// The offset below which everything is on the device; 0 for a log that the file does not name, nil if there is no
+    /// such file.
+    var recoveryPoint: Int64? = 0
+    /// The first offset that `deleteRecords` and retention have left.
+    var logStartOffset: Int64 = 0
+    /// Whether the log was closed in order: its end is trusted.
+    var isClean = false
+}
+
 extension LogState {
     /// Reads the folder and brings the log into a state that can be written to.
     ///
     /// A log that was closed in order is taken as it is. After a crash the batches from the recovery point on are checked;
     /// the log ends before the first that is cut off or damaged. Offsets below the recovery point were on the device and are
     /// not read again.
-    mutating func load(
-        recoveryPoint: Int64, logStartOffset: Int64, isClean: Bool, now: Int64
-    ) throws(StorageError) -> LogRecoveryReport {
+    mutating func load(_ known: KnownLog, now: Int64) throws(StorageError) -> LogRecoveryReport {
+        let (logStartOffset, isClean) = (known.logStartOffset, known.isClean)
+        let recoveryPoint = known.recoveryPoint ?? 0
+        checkpointedOffset = recoveryPoint
         var report = LogRecoveryReport()
         try readDirectory(now: now)
         if segments.isEmpty {
@@ -17,7 +29,13 @@ extension LogState {
         } else if isClean, let end = try active.endOffset() {
             logEndOffset = end
         } else {
-            try recover(from: recoveryPoint, &report)
+            try recover(from: max(recoveryPoint, logStartOffset), known, &report)
+        }
+        if logEndOffset < logStartOffset {
+            // Deleted records are lost together with the log's end: their offsets are not given to others.
+            try cut(at: 0, "the log ends at \(logEndOffset), before its first offset \(logStartOffset)", &report)
+            try addSegment(at: logStartOffset, now: now)
+            logEndOffset = logStartOffset
         }
         self.logStartOffset = min(max(logStartOffset, segments[0].baseOffset), logEndOffset)
         flushedOffset = isClean && report == LogRecoveryReport() ? logEndOffset : min(recoveryPoint, logEndOffset)
@@ -60,8 +78,10 @@ extension LogState {
         for segment in segments.dropLast() { segment.isSealed = true }
     }
 
-    private mutating func recover(from recoveryPoint: Int64, _ report: inout LogRecoveryReport) throws(StorageError) {
-        let first = segments.lastIndex { $0.baseOffset <= recoveryPoint } ?? 0
+    private mutating func recover(
+        from start: Int64, _ known: KnownLog, _ report: inout LogRecoveryReport
+    ) throws(StorageError) {
+        let first = segments.lastIndex { $0.baseOffset <= start } ?? 0
         logEndOffset = segments[first].baseOffset
         for index in first..<segments.count {
             let segment = segments[index]
@@ -69,8 +89,13 @@ extension LogState {
                 try cut(at: index, "segment \(segment.baseOffset) begins before \(logEndOffset)", &report)
                 return
             }
+            // Compaction makes gaps below the recovery point only: here the end of the segment before is lost.
+            if segment.baseOffset > logEndOffset, known.recoveryPoint != nil {
+                try cut(at: index, "segment \(segment.baseOffset) follows \(logEndOffset)", &report)
+                return
+            }
             let size = segment.size
-            let result = try segment.recover(from: recoveryPoint)
+            let result = try segment.recover(from: known.recoveryPoint ?? 0)
             report.scannedBytes += result.scannedBytes
             logEndOffset = result.nextOffset ?? segment.baseOffset
             if let reason = result.invalid {
@@ -88,18 +113,19 @@ extension LogState {
             report.truncatedBytes += segment.size
             report.removedSegments += 1
             try segment.delete()
-            directoriesToSync.insert(directory)
         }
+        // At once: should a segment come back after another crash, it would follow records that are not its own.
+        try fileSystem.syncDirectory(directory)
         segments.removeSubrange(index...)
         segments.last?.isSealed = false
     }
 
     /// Restores the producers from the newest snapshot that is valid, and from the headers of the batches after it.
     private mutating func loadProducers() throws(StorageError) {
-        for offset in snapshots where offset > logEndOffset {
-            try removeSnapshot(offset)
+        if let last = snapshots.last, last > logEndOffset {
+            for offset in snapshots where offset > logEndOffset { try removeSnapshot(offset) }
             // Should it come back after another crash, it would tell of batches that others have replaced by then.
-            directoriesToSync.insert(directory)
+            try fileSystem.syncDirectory(directory)
         }
         snapshots.removeAll { $0 > logEndOffset }
         var start = segments[0].baseOffset

@@ -20,7 +20,12 @@ struct LogState {
     var failure: StorageError?
     var isClosed = false
     /// Folders with entries that are not durable yet: synced by the next flush.
-    var directoriesToSync: Set<String> = []
+    var directoriesToSync: Set<String> = [] { didSet { directoryChanges += 1 } }
+    /// Counts the changes, so that a flush knows whether it has synced all of them.
+    var directoryChanges = 0
+    /// The recovery point in the checkpoint file. Only what is below it may be compacted: above it, a recovery takes a gap
+    /// between segments for a loss.
+    var checkpointedOffset: Int64 = 0
     /// Index files of sealed segments that are not durable yet: synced by the next flush.
     var filesToSync: [any StorageFile] = []
     /// Files of segments that are deleted: to be removed outside the lock.
@@ -115,6 +120,7 @@ struct LogState {
     }
 
     mutating func addSegment(at offset: Int64, now: Int64) throws(StorageError) {
+        try syncDirectories()
         let segment = LogSegment(
             baseOffset: offset, size: 0, created: now, directory: directory, fileSystem: fileSystem,
             indexInterval: configuration.indexIntervalBytes)
@@ -130,6 +136,19 @@ struct LogState {
         segments.append(segment)
     }
 
+    /// Makes names durable that no flush has made so, before another file is created: a file system may keep the newer
+    /// of two names and lose the older one, and the log would have a hole. Where flushes are common there is nothing to do.
+    private mutating func syncDirectories() throws(StorageError) {
+        guard !segments.isEmpty, !directoriesToSync.isEmpty else { return }
+        do throws(StorageError) {
+            for path in directoriesToSync { try fileSystem.syncDirectory(path) }
+        } catch {
+            fail(error)
+            throw error
+        }
+        directoriesToSync = []
+    }
+
     /// Whether `flush.messages` records have come together; asking starts the count anew.
     mutating func takeFlushDue() -> Bool {
         guard unflushedRecords >= configuration.flushMessages else { return false }
@@ -143,6 +162,7 @@ struct LogState {
     struct FlushWork {
         var files: [any StorageFile]
         var directories: Set<String>
+        var directoryChanges: Int
         var endOffset: Int64
     }
 
@@ -150,13 +170,14 @@ struct LogState {
     mutating func beginFlush(upTo offset: Int64) throws(StorageError) -> FlushWork? {
         try checkUsable()
         guard flushedOffset < min(offset, logEndOffset) else { return nil }
-        var work = FlushWork(files: filesToSync, directories: directoriesToSync, endOffset: logEndOffset)
+        var work = FlushWork(
+            files: filesToSync, directories: directoriesToSync, directoryChanges: directoryChanges,
+            endOffset: logEndOffset)
         for (index, segment) in segments.enumerated() {
             let end = index + 1 < segments.count ? segments[index + 1].baseOffset : logEndOffset
             if end > flushedOffset { work.files.append(try segment.file()) }
         }
         filesToSync = []
-        directoriesToSync = []
         unflushedRecords = 0
         return work
     }
@@ -164,6 +185,7 @@ struct LogState {
     mutating func endFlush(_ work: FlushWork, now: Int64) {
         guard failure == nil else { return }
         flushedOffset = max(flushedOffset, work.endOffset)
+        if directoryChanges == work.directoryChanges, !directoriesToSync.isEmpty { directoriesToSync = [] }
         dirtySince = now
     }
 
@@ -179,7 +201,9 @@ struct LogState {
     /// As a checkpoint, for a log that is closed: all files are written, the last time entry too.
     mutating func prepareClose() throws(StorageError) -> [any StorageFile] {
         try writeSnapshot()
-        return try active.storeIndexes(isFinal: true)
+        // A log that nothing was appended to has had no flush to make its names durable.
+        try syncDirectories()
+        return try filesToSync + active.storeIndexes(isFinal: true)
     }
 
     /// Writes the producers' state at the log's end, and removes snapshots that nothing needs: those that are neither the

@@ -21,19 +21,17 @@ public final class PartitionLog: Sendable {
 
     /// Opens the log in `directory`, which must exist, and recovers it.
     ///
-    /// `recoveryPoint` is the offset below which everything is known to be on the device, `logStartOffset` the first that
-    /// `deleteRecords` has left. The end of a log that was closed in order (`isClean`) is trusted.
+    /// The names in `directoriesToSync` are made durable by the first flush.
     init(
-        name: LogName, directory: String, configuration: LogConfiguration, services: LogServices, recoveryPoint: Int64,
-        logStartOffset: Int64, isClean: Bool, directoriesToSync: Set<String>
+        name: LogName, directory: String, configuration: LogConfiguration, services: LogServices, known: KnownLog,
+        directoriesToSync: Set<String>
     ) throws(StorageError) {
         self.name = name
         self.services = services
         var state = LogState(
             name: name, directory: directory, configuration: configuration, fileSystem: services.fileSystem)
         state.directoriesToSync = directoriesToSync
-        recovery = try state.load(
-            recoveryPoint: recoveryPoint, logStartOffset: logStartOffset, isClean: isClean, now: services.now())
+        recovery = try state.load(known, now: services.now())
         self.state = Mutex(state)
     }
 
@@ -151,8 +149,13 @@ public final class PartitionLog: Sendable {
     /// - Returns: number of segments deleted.
     @discardableResult
     public func applyRetention(now: Int64) throws(StorageError) -> Int {
-        defer { removeDoomedFiles() }
-        return try state.withLock { state throws(StorageError) in try state.applyRetention(now: now) }
+        let count = try state.withLock { state throws(StorageError) in try state.applyRetention(now: now) }
+        if count > 0 {
+            // Before the files: of files that are removed together a crash can bring back any.
+            try services.persistLogStartOffsets?()
+            removeDoomedFiles()
+        }
+        return count
     }
 
     /// Makes `offset` the log's first and deletes the segments before it; -1 stands for the log's end.
@@ -161,8 +164,8 @@ public final class PartitionLog: Sendable {
     @discardableResult
     public func deleteRecords(before offset: Int64) throws(StorageError) -> Int64 {
         let start = try state.withLock { state throws(StorageError) in try state.deleteRecords(before: offset) }
-        removeDoomedFiles()
         try services.persistLogStartOffsets?()
+        removeDoomedFiles()
         return start
     }
 
@@ -206,13 +209,17 @@ public final class PartitionLog: Sendable {
         removing.withLock { _ in }
     }
 
-    /// Whether a flush is overdue by `flush.ms`.
+    /// Whether a flush is overdue by `flush.ms`, or compaction waits for one.
     func isFlushOverdue(now: Int64) -> Bool {
         state.withLock { state in
-            state.flushedOffset < state.logEndOffset && state.configuration.flushMs != .max
+            if state.awaitsFlushForCompaction { return true }
+            return state.flushedOffset < state.logEndOffset && state.configuration.flushMs != .max
                 && now - state.dirtySince >= state.configuration.flushMs
         }
     }
+
+    /// The checkpoint file has this recovery point.
+    func noteCheckpoint(_ recoveryPoint: Int64) { state.withLock { $0.checkpointedOffset = recoveryPoint } }
 }
 
 /// What logs share.
