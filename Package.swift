@@ -33,6 +33,7 @@ let package = Package(
         .library(name: "ConnectAPI", targets: ["ConnectAPI"]),
         .library(name: "ConnectRuntime", targets: ["ConnectRuntime"]),
         .library(name: "ConnectSQL", targets: ["ConnectSQL"]),
+        .library(name: "ConnectFiles", targets: ["ConnectFiles"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -81,6 +82,8 @@ let package = Package(
             dependencies: ["ConnectAPI", "CSQLite", "CMariaDB", nioCore, nioConcurrency, logging, collections],
             swiftSettings: swiftSettings),
         .target(
+            name: "ConnectFiles", dependencies: ["ConnectAPI", logging, collections], swiftSettings: swiftSettings),
+        .target(
             name: "ConnectRuntime",
             dependencies: [
                 "ConnectAPI", "KafkaClient", "KafkaProtocol", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging,
@@ -94,7 +97,9 @@ let package = Package(
         .executableTarget(
             name: "SluiceCLI",
             dependencies: [
-                "KafkaBroker", "KafkaClient", "KafkaProtocol", "ConnectRuntime", "ConnectSQL", "ConnectAPI", nioCore,
+                "KafkaBroker", "KafkaClient", "KafkaProtocol", "ConnectRuntime", "ConnectSQL", "ConnectFiles",
+                "ConnectAPI",
+                nioCore,
                 nioPosix, nioConcurrency, logging, argumentParser, collections,
             ],
             swiftSettings: swiftSettings),
@@ -117,6 +122,10 @@ let package = Package(
         .testTarget(
             name: "ConnectSQLTests",
             dependencies: ["ConnectSQL", "ConnectAPI", "KafkaTesting", nioCore, logging, collections],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ConnectFilesTests",
+            dependencies: ["ConnectFiles", "ConnectAPI", "KafkaTesting", logging, collections],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KafkaClientTests",

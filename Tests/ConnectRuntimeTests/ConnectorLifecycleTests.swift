@@ -52,6 +52,26 @@ struct ConnectorLifecycleTests {
             ])
     }
 
+    /// KAFKA-9228: what tasks say of themselves is the same, but they would be converted otherwise.
+    @Test func tasksAreReplacedIfOnlyTheirRuntimeChanges() {
+        var machine = running()
+        let old: ConnectorProperties = ["name": "x"]
+        let new: ConnectorProperties = ["name": "x", "transforms": "a"]
+        func changed(_ applied: ConnectorProperties) -> ConnectorLifecycle.Event {
+            .planned(ConnectorLifecycle.Plan(config: new, target: .started, tasks: [taskConfig], applied: applied))
+        }
+        #expect(machine.handle(changed(old)) == [.stopConnector])
+        _ = machine.handle(.connectorStopped)
+        _ = machine.handle(.connectorStarted)
+        #expect(machine.handle(.tasksComputed([taskConfig])) == [.storeTasks([taskConfig])])
+        #expect(machine.handle(changed(new)) == [.stopTask(0)])
+        #expect(
+            machine.handle(.taskStopped(0)) == [
+                .taskStatus(0, .unassigned, trace: nil), .startTask(0, taskConfig, isPaused: false, isQuiet: false),
+            ])
+        #expect(machine.handle(.tasksComputed([taskConfig])) == [])
+    }
+
     @Test func aChangedConfigurationRestartsTheConnector() {
         var machine = running()
         #expect(machine.handle(plan(config: ["name": "x", "a": "b"], tasks: [taskConfig])) == [.stopConnector])

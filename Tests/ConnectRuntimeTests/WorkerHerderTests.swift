@@ -74,6 +74,26 @@ struct WorkerHerderTests {
         await fixture.herder.stop()
     }
 
+    @Test(arguments: ["transforms.a.field", "value.converter.schemas.enable", "errors.tolerance"])
+    func tasksFollowWhatTheRuntimeTakesFromTheConnector(_ option: String) async throws {
+        let fixture = try await started()
+        var config = config
+        config["transforms"] = "a"
+        config["transforms.a.type"] = "org.apache.kafka.connect.transforms.HoistField$Value"
+        config["transforms.a.field"] = "n"
+        config["value.converter"] = "org.apache.kafka.connect.json.JsonConverter"
+        _ = try await fixture.herder.createConnector(name: "x", config: config, initialState: nil)
+        _ = try await fixture.status(of: "x") { isRunning($0) }
+        let values = ["transforms.a.field": "m", "value.converter.schemas.enable": "false", "errors.tolerance": "all"]
+        config[option] = values[option]
+        _ = try await fixture.herder.putConnectorConfig("x", config: config)
+        while fixture.launcher.launches.count < 2 { try await Task.sleep(for: .milliseconds(2)) }
+        #expect(fixture.launcher.launches.last?.connectorConfig[option] == values[option])
+        _ = try await fixture.status(of: "x") { isRunning($0) }
+        #expect(fixture.configLog.keys.suffix(3) == ["connector-x", "task-x-0", "commit-x"])
+        await fixture.herder.stop()
+    }
+
     @Test func pauseResumeStop() async throws {
         let fixture = try await started()
         _ = try await fixture.herder.createConnector(name: "x", config: config, initialState: nil)

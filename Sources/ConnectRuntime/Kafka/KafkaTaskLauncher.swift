@@ -30,7 +30,7 @@ struct KafkaTaskLauncher: TaskLauncher {
                 converters: converters, transformations: transformations, offsetStore: offsetStore,
                 statusStore: trackedStatus,
                 sender: try sender("connector-producer-\(launch.id)", launch), topics: topicCreation(launch),
-                logger: logger, isQuiet: launch.isQuiet)
+                commits: commits, mask: launch.mask, logger: logger, isQuiet: launch.isQuiet)
             let runner = SourceTaskRunner(environment, control: control, thread: thread, report: report)
             try await runner.run(Confined(type.init().makeTask()))
         case .sink(let type):
@@ -39,10 +39,15 @@ struct KafkaTaskLauncher: TaskLauncher {
                 converters: converters, transformations: transformations, statusStore: trackedStatus,
                 consumer: try consumer(launch),
                 deadLetters: try deadLetters(launch, className: type.taskClassName), mask: launch.mask,
-                logger: logger, isQuiet: launch.isQuiet)
+                commits: commits, logger: logger, isQuiet: launch.isQuiet)
             let runner = SinkTaskRunner(environment, control: control, thread: thread, report: report)
             try await runner.run(Confined(type.init().makeTask()))
         }
+    }
+
+    private var commits: CommitTiming {
+        CommitTiming(
+            retryInterval: configuration.offsetFlushInterval, flushTimeout: configuration.offsetFlushTimeout)
     }
 
     private var trackedStatus: StatusStore? { configuration.isTopicTrackingEnabled ? statusStore : nil }

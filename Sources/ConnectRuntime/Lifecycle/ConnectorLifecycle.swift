@@ -14,88 +14,6 @@ typealias ConnectorProperties = OrderedDictionary<String, String>
 /// - Beyond Connect: what failed for a cause that may pass (``Failure/isRetriable``) is started again by itself, later
 ///   each time, and its state stays FAILED until it has made progress.
 struct ConnectorLifecycle {
-    /// Why something ended.
-    struct Failure: Error, Hashable {
-        /// What the status shows; holds no secret.
-        var trace: String
-        /// Whether trying again later can help.
-        var isRetriable: Bool
-    }
-
-    /// What is stored about the connector.
-    struct Plan: Hashable {
-        /// The connector's configuration.
-        var config: ConnectorProperties
-        /// What the user wants.
-        var target: TargetState
-        /// The stored task configurations, by number.
-        var tasks: [ConnectorProperties]
-    }
-
-    /// What a timer is for.
-    enum Timer: Hashable {
-        case connector, plan, task(Int)
-    }
-
-    enum Event {
-        /// The stored plan has changed, or is known for the first time.
-        case planned(Plan)
-        case connectorStarted
-        /// The start failed, or a started connector raised an error.
-        case connectorFailed(Failure)
-        case connectorStopped
-        case reconfigurationRequested
-        /// What the connector says its tasks should be.
-        case tasksComputed([ConnectorProperties])
-        case taskComputationFailed(Failure)
-        /// The task moves data, or is ready to.
-        case taskRunning(Int)
-        case taskPaused(Int)
-        /// The task's run is over, because it was told to stop.
-        case taskStopped(Int)
-        /// The task's run is over, because it could not go on.
-        case taskFailed(Int, Failure)
-        case restart(connector: Bool, tasks: Set<Int>)
-        case timerFired(Timer)
-        /// The connector has been deleted.
-        case removed
-        /// The worker stops.
-        case shutdown
-    }
-
-    enum Action: Hashable {
-        case startConnector(ConnectorProperties)
-        case stopConnector
-        case computeTasks
-        case storeTasks([ConnectorProperties])
-        /// - isQuiet: report RUNNING only after first progress (a try after a failure).
-        case startTask(Int, ConnectorProperties, isPaused: Bool, isQuiet: Bool)
-        case stopTask(Int)
-        case pauseTask(Int)
-        case resumeTask(Int)
-        case connectorStatus(RunState, trace: String?)
-        case taskStatus(Int, RunState, trace: String?)
-        case removeTaskStatus(Int)
-        /// The connector is gone: its status, its tasks' and its topics.
-        case removeAllStatus
-        case setTimer(Timer, Duration)
-        case finished
-    }
-
-    enum ConnectorPhase: Hashable {
-        case idle
-        case starting
-        case running
-        case stopping
-        case failed
-    }
-
-    enum TaskPhase: Hashable {
-        case running(ConnectorProperties, isPaused: Bool)
-        case stopping
-        case failed(ConnectorProperties)
-    }
-
     private enum Ending {
         case removed, shutdown
     }
@@ -170,7 +88,9 @@ extension ConnectorLifecycle {
             return [.computeTasks]
         case .tasksComputed(let configs) where connectorPhase == .running && wantsConnector:
             planAttempts = 0
-            return configs == plan?.tasks ? [] : [.storeTasks(configs)]
+            // What tasks run with may have changed though their own configurations have not (KAFKA-9228).
+            let isApplied = plan?.applied == nil || plan?.applied == plan?.config
+            return configs == plan?.tasks && isApplied ? [] : [.storeTasks(configs)]
         case .taskComputationFailed(let failure) where connectorPhase == .running:
             guard failure.isRetriable else {
                 connectorPhase = .failed
@@ -304,10 +224,11 @@ extension ConnectorLifecycle {
     }
 
     private mutating func reconcileTasks() -> [Action] {
-        var wanted: [ConnectorProperties] = []
+        var wanted: [TaskSettings] = []
         var isPaused = false
         if let plan, ending == nil, plan.target != .stopped {
-            wanted = plan.tasks
+            let runtime = TaskSettings.runtimePart(of: plan.taskRuntime)
+            wanted = plan.tasks.map { TaskSettings(config: $0, runtime: runtime) }
             isPaused = plan.target == .paused
         }
         var actions: [Action] = []
@@ -317,14 +238,14 @@ extension ConnectorLifecycle {
         return actions
     }
 
-    private mutating func reconcile(task id: Int, wanted: ConnectorProperties?, isPaused: Bool) -> [Action] {
+    private mutating func reconcile(task id: Int, wanted: TaskSettings?, isPaused: Bool) -> [Action] {
         switch tasks[id] {
         case nil:
             guard let wanted else { return [] }
             mustRestartTasks.remove(id)
             tasks[id] = .running(wanted, isPaused: isPaused)
             let isQuiet = taskAttempts[id] != nil
-            return [.startTask(id, wanted, isPaused: isPaused, isQuiet: isQuiet)]
+            return [.startTask(id, wanted.config, isPaused: isPaused, isQuiet: isQuiet)]
         case .running(let config, let wasPaused):
             guard let wanted, config == wanted, !mustRestartTasks.contains(id) else {
                 tasks[id] = .stopping

@@ -306,7 +306,7 @@ extension ConnectorSupervisor {
         let launcher = environment.launcher
         running.start { [self] control, thread, report in
             // References are resolved here, on the task's thread: a provider may read files.
-            let connectorConfig = try transformed(plan.config).config
+            let connectorConfig = try transformed(plan.taskRuntime).config
             let request = TaskLaunch(
                 id: taskID, connectorConfig: connectorConfig,
                 taskConfig: try environment.transformer.transform(config).checked(), isQuiet: isQuiet, mask: mask)

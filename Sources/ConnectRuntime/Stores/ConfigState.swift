@@ -9,6 +9,8 @@ struct ConfigState {
         var target: TargetState?
         /// The committed task configurations.
         var tasks: [ConnectorProperties] = []
+        /// The configuration when the tasks were committed.
+        var applied: ConnectorProperties?
         /// Written, but not committed yet.
         var pending: [Int: ConnectorProperties] = [:]
         /// A commit did not find its tasks (a worker died in between, or compaction): they must be computed again.
@@ -20,7 +22,8 @@ struct ConfigState {
     /// The stored plan of a connector; nil if there is no such connector.
     func plan(of name: String) -> ConnectorLifecycle.Plan? {
         guard let entry = connectors[name], let config = entry.config else { return nil }
-        return ConnectorLifecycle.Plan(config: config, target: entry.target ?? .started, tasks: entry.tasks)
+        return ConnectorLifecycle.Plan(
+            config: config, target: entry.target ?? .started, tasks: entry.tasks, applied: entry.applied)
     }
 
     /// The names of the connectors there are, sorted.
@@ -59,6 +62,7 @@ struct ConfigState {
         // counted still come before a later, smaller one.
         if (0..<count).allSatisfy({ entry.pending[$0] != nil }) {
             entry.tasks = (0..<count).compactMap { entry.pending[$0] }
+            entry.applied = entry.config
             entry.isInconsistent = false
         } else {
             entry.tasks = []

@@ -11,8 +11,10 @@ struct DeadLetterQueue: Sendable {
     enum Stage: String, Sendable {
         case keyConverter = "KEY_CONVERTER"
         case valueConverter = "VALUE_CONVERTER"
+        case headerConverter = "HEADER_CONVERTER"
         case transformation = "TRANSFORMATION"
         case taskPut = "TASK_PUT"
+        case kafkaProduce = "KAFKA_PRODUCE"
     }
 
     let topic: String

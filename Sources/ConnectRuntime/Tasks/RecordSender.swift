@@ -37,8 +37,9 @@ struct SourceRecordConverter {
         self.converters = converters
     }
 
-    mutating func append(_ record: SourceRecord) throws(ConnectError) {
+    mutating func append(_ record: SourceRecord) throws(StageFailure) {
         let start = buffer.writerIndex
+        var isKey = true
         do throws(ConnectError) {
             var key: Range<Int>?
             var value: Range<Int>?
@@ -47,6 +48,7 @@ struct SourceRecordConverter {
             {
                 key = start..<buffer.writerIndex
             }
+            isKey = false
             let valueStart = buffer.writerIndex
             if try converters.value.fromConnect(
                 topic: record.topic, schema: record.valueSchema, value: record.value, into: &buffer)
@@ -56,7 +58,9 @@ struct SourceRecordConverter {
             items.append(Item(record: record, key: key, value: value))
         } catch {
             buffer.moveWriterIndex(to: start)
-            throw error
+            throw StageFailure(
+                stage: isKey ? .keyConverter : .valueConverter,
+                className: type(of: isKey ? converters.key : converters.value).className, error: error)
         }
     }
 

@@ -20,6 +20,7 @@ final class SinkTaskRunner {
         var consumer: any SinkConsumer
         var deadLetters: DeadLetterQueue?
         var mask: SecretMask
+        var commits: CommitTiming
         var logger: Logger
         /// Report RUNNING only after the first records have been written, or none were there to write.
         var isQuiet: Bool
@@ -29,7 +30,7 @@ final class SinkTaskRunner {
     private let control: TaskControl
     private let thread: TaskThread
     private let report: @Sendable (ConnectorLifecycle.Event) -> Void
-    private let tolerance: ErrorTolerance
+    private let errors: RecordErrors
     private let reporter: SinkErrorReporter
     private let context: SinkContext
     private let committer: EagerCommitter<TopicPartition, Int64>
@@ -47,24 +48,27 @@ final class SinkTaskRunner {
         self.control = control
         self.thread = thread
         self.report = report
-        let tolerance = ErrorTolerance(environment.connectorConfig)
-        self.tolerance = tolerance
+        let errors = RecordErrors(
+            environment.connectorConfig, control: control, logger: environment.logger, mask: environment.mask)
+        self.errors = errors
         let logger = environment.logger
+        let taskClass = environment.taskConfig["task.class"] ?? ""
         reporter = SinkErrorReporter(
-            tolerance: tolerance, deadLetters: environment.deadLetters, mask: environment.mask
+            tolerance: errors.tolerance, deadLetters: environment.deadLetters, mask: environment.mask
         ) { record, error in
-            logger.log(
-                level: tolerance.logsErrors ? .error : .debug, "skipping a record that the sink refused",
-                metadata: [
-                    "topic": "\(record.topic)", "partition": "\(record.partition)", "offset": "\(record.offset)",
-                    "error": "\(error.message)",
+            errors.log(
+                StageFailure(stage: .taskPut, className: taskClass, error: error),
+                record: "\(record.originalTopic)-\(record.partition) at offset \(record.offset)",
+                details: [
+                    "topic": "\(record.originalTopic)", "partition": "\(record.partition)",
+                    "offset": "\(record.offset)", "timestamp": "\(record.timestamp.map { "\($0)" } ?? "")",
                 ])
         }
         context = SinkContext(
             connectorName: environment.id.connector, taskID: environment.id.task, logger: logger,
-            errantRecordReporter: tolerance.toleratesAll ? reporter : nil)
+            errantRecordReporter: errors.tolerance.toleratesAll ? reporter : nil)
         let consumer = environment.consumer
-        committer = EagerCommitter(logger: logger) { positions in
+        committer = EagerCommitter(timing: environment.commits, logger: logger) { positions in
             try await consumer.commit(positions)
         }
     }
@@ -84,6 +88,7 @@ final class SinkTaskRunner {
         } catch {
             environment.logger.warning("the last offsets could not be committed", metadata: ["error": "\(error)"])
         }
+        await committer.close()
         // Leaving the group takes the partitions away, which closes them in the task.
         await environment.consumer.close()
         await task.value.stop()
@@ -244,7 +249,7 @@ extension SinkTaskRunner {
                     "put failed, trying again", metadata: ["error": "\(environment.mask.mask(error.message))"])
                 await control.sleep(delay, while: [.run, .pause])
                 try control.check()
-            } catch let error as ConnectError where error.code == .data && tolerance.toleratesAll {
+            } catch let error as ConnectError where error.code == .data && errors.tolerance.toleratesAll {
                 // The sink has refused the whole batch; find the bad ones.
                 return try await putOneByOne(records, task, error)
             } catch {
@@ -270,68 +275,56 @@ extension SinkTaskRunner {
 
     /// The record as the sink takes it; nil if a transformation drops it, or if it is bad and that is tolerated.
     private func convert(_ record: Record, _ partition: TopicPartition) async throws -> SinkRecord? {
-        var stage = DeadLetterQueue.Stage.keyConverter
-        var converted: SinkRecord
-        do throws(ConnectError) {
-            let key = try environment.converters.key.toConnect(topic: partition.topic, bytes: record.key)
-            stage = .valueConverter
-            let value = try environment.converters.value.toConnect(topic: partition.topic, bytes: record.value)
-            converted = SinkRecord(
-                topic: partition.topic, partition: partition.partition, offset: record.offset,
-                timestamp: record.timestamp < 0 ? nil : record.timestamp, timestampType: .createTime,
-                keySchema: key.schema, key: key.value, valueSchema: value.schema, value: value.value,
-                headers: record.headers.map(HeaderText.connectHeader))
-        } catch {
-            let isKey = stage == .keyConverter
-            let converter = type(of: isKey ? environment.converters.key : environment.converters.value)
-            try await skip(
-                record, partition, stage, converter.className, error,
-                "the \(isKey ? "key" : "value") of the record in")
-            return nil
-        }
-        guard !environment.transformations.isEmpty else { return converted }
         do {
-            guard let view = try await transformed(ConnectRecord(converted)) else { return nil }
-            converted.update(view)
-            return converted
-        } catch let failure as TransformationChain.Failure {
-            try await skip(
-                record, partition, .transformation, failure.className, failure.error,
-                "\(failure.className): the record in")
+            return try await errors.retrying { () throws(StageFailure) in try sinkRecord(record, partition) }
+        } catch let failure as StageFailure {
+            try await skip(record, partition, failure)
             return nil
         }
     }
 
-    /// Applies the transformations, again and again while they ask for it and `errors.retry.timeout` allows it.
-    private func transformed(_ record: ConnectRecord) async throws -> ConnectRecord? {
-        var retries = ErrorRetries(environment.connectorConfig)
-        while true {
-            do throws(TransformationChain.Failure) {
-                return try environment.transformations.apply(record)
-            } catch {
-                guard error.error.code == .retriable, control.wish != .stop, let delay = retries.nextDelay() else {
-                    throw error
-                }
-                await control.sleep(delay, while: [.run, .pause])
-            }
+    /// Deserialises and transforms; nil if a transformation drops the record.
+    private func sinkRecord(_ record: Record, _ partition: TopicPartition) throws(StageFailure) -> SinkRecord? {
+        let key = try deserialized(record.key, partition.topic, environment.converters.key, .keyConverter)
+        let value = try deserialized(record.value, partition.topic, environment.converters.value, .valueConverter)
+        var converted = SinkRecord(
+            topic: partition.topic, partition: partition.partition, offset: record.offset,
+            timestamp: record.timestamp < 0 ? nil : record.timestamp, timestampType: .createTime,
+            keySchema: key.schema, key: key.value, valueSchema: value.schema, value: value.value,
+            headers: record.headers.map(HeaderText.connectHeader))
+        guard !environment.transformations.isEmpty else { return converted }
+        guard let view = try environment.transformations.apply(ConnectRecord(converted)) else { return nil }
+        converted.update(view)
+        return converted
+    }
+
+    private func deserialized(
+        _ bytes: ByteBuffer?, _ topic: String, _ converter: any Converter, _ stage: DeadLetterQueue.Stage
+    ) throws(StageFailure) -> SchemaAndValue {
+        do throws(ConnectError) {
+            return try converter.toConnect(topic: topic, bytes: bytes)
+        } catch {
+            throw StageFailure(stage: stage, className: type(of: converter).className, error: error)
         }
     }
 
     /// Gives up a bad record, or the task if that is not tolerated.
-    private func skip(
-        _ record: Record, _ partition: TopicPartition, _ stage: DeadLetterQueue.Stage, _ className: String,
-        _ error: ConnectError, _ what: String
-    ) async throws {
+    private func skip(_ record: Record, _ partition: TopicPartition, _ failure: StageFailure) async throws {
         let place = "\(partition.topic)-\(partition.partition) at offset \(record.offset)"
-        let verb = stage == .transformation ? "transformed" : "converted"
-        guard tolerance.toleratesAll else {
-            throw TaskError("\(what) \(place) cannot be \(verb): \(error)")
-        }
-        environment.logger.log(
-            level: tolerance.logsErrors ? .error : .debug, "skipping a bad record",
-            metadata: ["record": "\(place)", "stage": "\(stage.rawValue)", "error": "\(error.message)"])
+        errors.log(
+            failure, record: place, details: RecordErrors.details(record, partition.topic, partition.partition))
+        guard errors.tolerance.toleratesAll else { throw TaskError("\(Self.what(failure, place)): \(failure.error)") }
         try await environment.deadLetters?.send(
-            record, from: partition, stage: stage, className: className, error: error, environment.mask)
+            record, from: partition, stage: failure.stage, className: failure.className, error: failure.error,
+            environment.mask)
+    }
+
+    private static func what(_ failure: StageFailure, _ place: String) -> String {
+        switch failure.stage {
+        case .keyConverter: "the key of the record in \(place) cannot be converted"
+        case .transformation: "\(failure.className): the record in \(place) cannot be transformed"
+        default: "the value of the record in \(place) cannot be converted"
+        }
     }
 }
 

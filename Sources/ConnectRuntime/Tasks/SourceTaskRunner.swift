@@ -20,6 +20,8 @@ final class SourceTaskRunner {
         var statusStore: StatusStore?
         var sender: any RecordSender
         var topics: any TopicCreator
+        var commits: CommitTiming
+        var mask: SecretMask
         var logger: Logger
         /// Report RUNNING only after the first poll that succeeds.
         var isQuiet: Bool
@@ -30,7 +32,7 @@ final class SourceTaskRunner {
     private let thread: TaskThread
     private let report: @Sendable (ConnectorLifecycle.Event) -> Void
     private let committer: EagerCommitter<ByteBuffer, ByteBuffer?>
-    private let tolerance: ErrorTolerance
+    private let errors: RecordErrors
     private var isRunningReported = false
     private var knownTopics: Set<String> = []
     private var sending: Task<Void, any Error>?
@@ -43,9 +45,10 @@ final class SourceTaskRunner {
         self.control = control
         self.thread = thread
         self.report = report
-        tolerance = ErrorTolerance(environment.connectorConfig)
+        errors = RecordErrors(
+            environment.connectorConfig, control: control, logger: environment.logger, mask: environment.mask)
         let store = environment.offsetStore
-        committer = EagerCommitter(logger: environment.logger) { positions in
+        committer = EagerCommitter(timing: environment.commits, logger: environment.logger) { positions in
             try await store.put(positions.map { OffsetStore.Write(key: $0.key, value: $0.value) })
         }
     }
@@ -66,6 +69,7 @@ final class SourceTaskRunner {
         } catch {
             failure = failure ?? error
         }
+        await committer.close()
         await environment.sender.close()
         if let failure, control.wish != .stop { throw failure }
     }
@@ -136,7 +140,7 @@ final class SourceTaskRunner {
 
     private func handle(_ batches: [SourceBatch], _ task: Confined<any SourceTask>) async throws {
         guard !batches.isEmpty else { return }
-        let records = try convert(try await transform(batches))
+        let records = try await convert(batches)
         let offsets = try offsets(of: batches)
         for record in records where knownTopics.insert(record.topic).inserted { try await prepare(topic: record.topic) }
         // One batch on its way at a time: order is kept, and the poll for this one overlapped it.
@@ -145,9 +149,10 @@ final class SourceTaskRunner {
         let sender = environment.sender
         let committer = committer
         let control = control
+        let errors = errors
         sending = Task {
             do {
-                if !records.isEmpty { try await sender.send(records) }
+                try await errors.send(records, to: sender)
                 await committer.commit(offsets)
             } catch {
                 control.fail(error)
@@ -193,66 +198,42 @@ final class SourceTaskRunner {
 // MARK: - Transforming and converting
 
 extension SourceTaskRunner {
-    /// The batches as the transformations leave them. What they drop counts as written: offsets go on.
-    private func transform(_ batches: [SourceBatch]) async throws -> [SourceBatch] {
-        guard !environment.transformations.isEmpty else { return batches }
-        var result = batches
-        for index in result.indices {
-            var records: [SourceRecord] = []
-            records.reserveCapacity(result[index].records.count)
-            for var record in result[index].records {
-                guard let view = try await transformed(record) else { continue }
-                record.update(view)
-                records.append(record)
-            }
-            result[index].records = records
-        }
-        return result
-    }
-
-    /// nil if the record is dropped, or bad and that is tolerated.
-    private func transformed(_ record: SourceRecord) async throws -> ConnectRecord? {
-        var retries = ErrorRetries(environment.connectorConfig)
-        while true {
-            do throws(TransformationChain.Failure) {
-                return try environment.transformations.apply(ConnectRecord(record))
-            } catch {
-                if error.error.code == .retriable, control.wish != .stop, let delay = retries.nextDelay() {
-                    await control.sleep(delay, while: [.run, .pause])
-                    continue
-                }
-                guard tolerance.toleratesAll else {
-                    throw TaskError(
-                        "\(error.className): a record for topic \(record.topic) cannot be transformed: \(error.error)")
-                }
-                environment.logger.log(
-                    level: tolerance.logsErrors ? .error : .debug, "skipping a bad record",
-                    metadata: [
-                        "topic": "\(record.topic)", "stage": "TRANSFORMATION", "error": "\(error.error.message)",
-                    ])
-                return nil
-            }
-        }
-    }
-
-    /// Serialises all records into one buffer; what is sent are slices of it.
-    private func convert(_ batches: [SourceBatch]) throws -> [ProducerRecord] {
+    /// All records of the batches, transformed, serialised into one buffer; what is sent are slices of it. What
+    /// transformations drop counts as written: offsets go on.
+    private func convert(_ batches: [SourceBatch]) async throws -> [ProducerRecord] {
         var converter = SourceRecordConverter(converters: environment.converters)
         for batch in batches {
             for record in batch.records {
-                do throws(ConnectError) {
-                    try converter.append(record)
-                } catch {
-                    guard tolerance.toleratesAll, error.code == .data else {
-                        throw TaskError("a record for topic \(record.topic) cannot be converted: \(error)")
+                do {
+                    try await errors.retrying { () throws(StageFailure) in
+                        guard let record = try transformed(record) else { return }
+                        try converter.append(record)
                     }
-                    environment.logger.log(
-                        level: tolerance.logsErrors ? .error : .debug, "skipping a record that cannot be converted",
-                        metadata: ["topic": "\(record.topic)", "error": "\(error.message)"])
+                } catch let failure as StageFailure {
+                    try skip(record, batch, failure)
                 }
             }
         }
         return converter.finish()
+    }
+
+    private func transformed(_ record: SourceRecord) throws(StageFailure) -> SourceRecord? {
+        guard !environment.transformations.isEmpty else { return record }
+        guard let view = try environment.transformations.apply(ConnectRecord(record)) else { return nil }
+        var record = record
+        record.update(view)
+        return record
+    }
+
+    /// Gives up a bad record, or the task if that is not tolerated.
+    private func skip(_ record: SourceRecord, _ batch: SourceBatch, _ failure: StageFailure) throws {
+        errors.log(
+            failure, record: "for topic \(record.topic)", details: RecordErrors.details(record, batch))
+        guard errors.tolerance.toleratesAll else {
+            let what = failure.stage == .transformation ? "\(failure.className): a record" : "a record"
+            let verb = failure.stage == .transformation ? "transformed" : "converted"
+            throw TaskError("\(what) for topic \(record.topic) cannot be \(verb): \(failure.error)")
+        }
     }
 }
 

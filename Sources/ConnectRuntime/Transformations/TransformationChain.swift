@@ -15,12 +15,6 @@ final class TransformationChain {
         }
     }
 
-    /// An error, and the class that made it.
-    struct Failure: Error {
-        var className: String
-        var error: ConnectError
-    }
-
     private let stages: [Stage]
 
     init(_ stages: [Stage]) {
@@ -58,14 +52,14 @@ final class TransformationChain {
     var isEmpty: Bool { stages.isEmpty }
 
     /// The record as the chain leaves it; nil if it is dropped.
-    func apply(_ record: ConnectRecord) throws(Failure) -> ConnectRecord? {
+    func apply(_ record: ConnectRecord) throws(StageFailure) -> ConnectRecord? {
         var record = record
         for stage in stages {
             do throws(ConnectError) {
                 guard try stage.isFor(record) else { continue }
                 guard try stage.transformation.apply(&record) else { return nil }
             } catch {
-                throw Failure(className: stage.className, error: error)
+                throw StageFailure(stage: .transformation, className: stage.className, error: error)
             }
         }
         return record

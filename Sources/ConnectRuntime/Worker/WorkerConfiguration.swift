@@ -60,10 +60,10 @@ public struct WorkerConfiguration: Sendable {
     public var advertisedPort: Int?
     /// `task.shutdown.graceful.timeout.ms`.
     public var gracefulShutdownTimeout: Duration = .seconds(5)
-    /// `offset.flush.interval.ms`: the longest time between acknowledgement and the storing of an offset. Offsets are
-    /// stored much earlier as a rule (see `SourceOffsetCommitter`).
+    /// `offset.flush.interval.ms`: the longest time until a write of offsets that failed is tried again. Offsets are
+    /// stored within 100 ms as a rule (see `EagerCommitter`), not at this interval as Connect does.
     public var offsetFlushInterval: Duration = .seconds(60)
-    /// `offset.flush.timeout.ms`.
+    /// `offset.flush.timeout.ms`: how long a task that pauses or stops waits for its offsets to be stored.
     public var offsetFlushTimeout: Duration = .seconds(5)
     /// `topic.creation.enable`.
     public var isTopicCreationEnabled = true

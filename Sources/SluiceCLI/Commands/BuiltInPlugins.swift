@@ -1,3 +1,4 @@
+import ConnectFiles
 import ConnectRuntime
 import ConnectSQL
 
@@ -8,6 +9,8 @@ enum BuiltInPlugins {
         let registry = PluginRegistry()
         registry.register(source: SQLSourceConnector.self)
         registry.register(sink: SQLSinkConnector.self)
+        registry.register(source: FileStreamSourceConnector.self)
+        registry.register(sink: FileStreamSinkConnector.self)
         return registry
     }
 }
