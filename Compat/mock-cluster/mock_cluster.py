@@ -149,6 +149,9 @@ def main():
             return library.rd_kafka_mock_partition_set_leader(cluster, rest[0].encode(), int(rest[1]), int(rest[2]))
         if name == "coordinator":
             return library.rd_kafka_mock_coordinator_set(cluster, b"group", rest[0].encode(), int(rest[1]))
+        if name == "transaction-coordinator":
+            kind, key = b"transaction", rest[0].encode()
+            return library.rd_kafka_mock_coordinator_set(cluster, kind, key, int(rest[1]))
         if name == "down":
             return library.rd_kafka_mock_broker_set_down(cluster, int(rest[0]))
         if name == "up":

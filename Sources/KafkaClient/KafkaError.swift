@@ -36,6 +36,10 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
         public static let invalidState = Code("invalidState")
         /// The group moved on: the call must be repeated after the next poll.
         public static let rebalanced = Code("rebalanced")
+        /// Another producer has taken over the transactional id.
+        public static let fenced = Code("fenced")
+        /// The record was in a transaction that has been aborted.
+        public static let transactionAborted = Code("transactionAborted")
         /// The client has been closed.
         public static let closed = Code("closed")
     }
@@ -48,6 +52,10 @@ public struct KafkaError: Error, Sendable, CustomStringConvertible {
     public var errorCode: ErrorCode?
     /// Whether the same call may succeed later.
     public var isRetriable: Bool
+    /// Whether the transaction must be aborted, after which the producer goes on and the work may be tried again.
+    public var isAbortable = false
+    /// Whether the producer can do nothing more and must be closed.
+    public var isFatal = false
     /// What lay beneath.
     public var cause: (any Error)?
 

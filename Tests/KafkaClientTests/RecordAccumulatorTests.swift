@@ -10,12 +10,13 @@ struct RecordAccumulatorTests {
     private let partition = TopicPartition(topic: "t", partition: 0)
 
     private func accumulator(
-        batchSize: Int = 100, linger: TimeAmount = .zero, idempotent: Bool = true
+        batchSize: Int = 100, linger: TimeAmount = .zero, idempotent: Bool = true, transactional: Bool = false
     ) -> RecordAccumulator {
         var accumulator = RecordAccumulator(
             limits: .init(
                 batchSize: batchSize, linger: linger, maxInFlight: 5, maxRequestSize: 1000,
-                deliveryTimeout: .seconds(120), retries: 10, compression: .none, isIdempotent: idempotent))
+                deliveryTimeout: .seconds(120), retries: 10, compression: .none, isIdempotent: idempotent,
+                isTransactional: transactional))
         accumulator.identity = ProducerIdentity(id: 7, epoch: 0)
         return accumulator
     }
@@ -44,12 +45,12 @@ struct RecordAccumulatorTests {
     }
 
     /// Appends one record of 100 bytes, which fills a batch.
-    private func append(_ accumulator: inout RecordAccumulator, _ call: SendCall, bytes: Int = 100) {
+    @discardableResult
+    private func append(_ accumulator: inout RecordAccumulator, bytes: Int = 100) -> RecordAccumulator.Appended {
         let record = ProducerRecord(
             topic: "t", partition: 0, value: ByteBuffer(repeating: 120, count: bytes))
-        call.enter(partition, timestamp: 1)
         let size = RecordBatchBuilder.estimatedSize(key: nil, value: record.value)
-        accumulator.append(record, to: partition, size: size, timestamp: 1, call: call, index: 0, now: start)
+        return accumulator.append(record, to: 0, size: size, timestamp: 1, now: start)
     }
 
     private func drain(_ accumulator: inout RecordAccumulator, at time: NIODeadline? = nil) -> [ProducerBatch] {
@@ -65,8 +66,7 @@ struct RecordAccumulatorTests {
 
     @Test func `batches in flight carry consecutive sequence numbers`() {
         var accumulator = accumulator()
-        let calls = (0..<3).map { _ in SendCall(count: 1) }
-        for call in calls { append(&accumulator, call) }
+        for _ in 0..<3 { append(&accumulator) }
         let sent = (0..<3).flatMap { _ in drain(&accumulator) }
         #expect(sent.map(\.baseSequence) == [0, 1, 2])
         #expect(sent.map(\.identity) == Array(repeating: ProducerIdentity(id: 7, epoch: 0), count: 3))
@@ -80,7 +80,7 @@ struct RecordAccumulatorTests {
 
     @Test func `a batch that must be repeated goes out first, and nothing before all have come back`() {
         var accumulator = accumulator()
-        for _ in 0..<4 { append(&accumulator, SendCall(count: 1)) }
+        for _ in 0..<4 { append(&accumulator) }
         let sent = (0..<3).flatMap { _ in drain(&accumulator) }
         let backoff = TimeAmount.milliseconds(100)
         #expect(accumulator.returned(sent[0], failure(.notLeaderOrFollower), now: start, backoff: backoff) == nil)
@@ -98,7 +98,7 @@ struct RecordAccumulatorTests {
 
     @Test func `a duplicate counts as delivered`() {
         var accumulator = accumulator()
-        append(&accumulator, SendCall(count: 1))
+        append(&accumulator)
         let sent = drain(&accumulator)
         let ended = accumulator.returned(sent[0], failure(.duplicateSequenceNumber), now: start, backoff: .zero)
         guard case .success((-1, _))? = ended?.result else {
@@ -109,7 +109,7 @@ struct RecordAccumulatorTests {
 
     @Test func `a gap that the broker reports fails the batch, and the others go on under a new id`() {
         var accumulator = accumulator()
-        for _ in 0..<2 { append(&accumulator, SendCall(count: 1)) }
+        for _ in 0..<2 { append(&accumulator) }
         let sent = (0..<2).flatMap { _ in drain(&accumulator) }
         let ended = accumulator.returned(sent[0], failure(.outOfOrderSequenceNumber), now: start, backoff: .zero)
         guard case .failure? = ended?.result else {
@@ -128,14 +128,13 @@ struct RecordAccumulatorTests {
 
     @Test func `records share the open batch until it is full or its time has come`() {
         var accumulator = accumulator(batchSize: 1000, linger: .milliseconds(5))
-        let call = SendCall(count: 1)
-        for _ in 0..<3 { append(&accumulator, call, bytes: 50) }
+        for _ in 0..<3 { append(&accumulator, bytes: 50) }
         let plan = accumulator.plan(metadata(), now: start)
         #expect(plan.requests.isEmpty)
         #expect(plan.nextCheck == start + .milliseconds(5))
         let sent = drain(&accumulator, at: start + .milliseconds(5))
         #expect(sent.map(\.count) == [3])
-        for _ in 0..<20 { append(&accumulator, call, bytes: 90) }
+        for _ in 0..<20 { append(&accumulator, bytes: 90) }
         // Full batches don't wait; flush takes the rest along.
         #expect(drain(&accumulator).count == 1)
         let last = accumulator.flush()
@@ -146,7 +145,7 @@ struct RecordAccumulatorTests {
 
     @Test func `what can't be delivered in time fails with the last error`() {
         var accumulator = accumulator()
-        append(&accumulator, SendCall(count: 1))
+        append(&accumulator)
         let sent = drain(&accumulator)
         _ = accumulator.returned(sent[0], failure(.notEnoughReplicas), now: start, backoff: .zero)
         let plan = accumulator.plan(metadata(), now: start + .seconds(121))
@@ -162,8 +161,7 @@ struct RecordAccumulatorTests {
 
     @Test func `a batch too large for the broker is halved, in order`() throws {
         var accumulator = accumulator(batchSize: 10_000)
-        let call = SendCall(count: 4)
-        for _ in 0..<4 { append(&accumulator, call) }
+        for _ in 0..<4 { append(&accumulator) }
         var sent = drain(&accumulator)
         #expect(sent.map(\.count) == [4])
         let bytes = try sent[0].finish()
@@ -180,6 +178,88 @@ struct RecordAccumulatorTests {
         #expect(accumulator.bufferedBytes == 0)
     }
 
+    @Test func `the parts of a batch in a transaction keep its sequence numbers`() throws {
+        var accumulator = accumulator(batchSize: 10_000, transactional: true)
+        for _ in 0..<4 { append(&accumulator) }
+        let sent = drain(&accumulator)
+        var batch = sent[0]
+        accumulator.keep(try batch.finish(), of: batch)
+        append(&accumulator)
+        #expect(accumulator.returned(batch, failure(.messageTooLarge), now: start, backoff: .zero) == nil)
+        let again = (0..<3).flatMap { _ in drain(&accumulator) }
+        #expect(again.map(\.baseSequence) == [0, 2, 4])
+        #expect(again.allSatisfy { $0.identity == ProducerIdentity(id: 7, epoch: 0) })
+        for var half in again {
+            let header = try RecordBatchHeader(parsing: half.finish())
+            #expect(header.isTransactional)
+        }
+    }
+
+    @Test func `partitions wait until the transaction's coordinator knows them`() {
+        var accumulator = accumulator(transactional: true)
+        accumulator.registered = []
+        append(&accumulator)
+        let plan = accumulator.plan(metadata(), now: start)
+        #expect(plan.requests.isEmpty)
+        #expect(plan.unregistered == [partition])
+        accumulator.registered = [partition]
+        #expect(drain(&accumulator).count == 1)
+    }
+
+    @Test func `an abandoned transaction sends nothing more and its end renews the numbers`() {
+        var accumulator = accumulator(transactional: true)
+        for _ in 0..<3 { append(&accumulator) }
+        let sent = drain(&accumulator)
+        let ended = accumulator.abandon(KafkaError(.transactionAborted, "test"))
+        #expect(ended.count == 2)
+        #expect(drain(&accumulator).isEmpty)
+        // A retriable failure ends a batch that nobody wants any more.
+        #expect(
+            accumulator.returned(sent[0], failure(.notLeaderOrFollower), now: start, backoff: .zero) != nil)
+        #expect(accumulator.openBatches == 0)
+        accumulator.transactionEnded(identity: ProducerIdentity(id: 7, epoch: 1))
+        append(&accumulator)
+        let next = drain(&accumulator)
+        #expect(next.map(\.baseSequence) == [0])
+        #expect(next.map(\.identity) == [ProducerIdentity(id: 7, epoch: 1)])
+    }
+
+    @Test func `receipts tell each record's place, also in the parts of a split batch`() async throws {
+        var accumulator = accumulator(batchSize: 10_000)
+        var receipt = SendReceipt()
+        for _ in 0..<4 {
+            let appended = append(&accumulator)
+            receipt.add(appended.delivery, appended.partition, place: appended.place, timestamp: 1)
+        }
+        var sent = drain(&accumulator)
+        accumulator.keep(try sent[0].finish(), of: sent[0])
+        _ = accumulator.returned(sent[0], failure(.messageTooLarge), now: start, backoff: .zero)
+        accumulator.identity = ProducerIdentity(id: 9, epoch: 0)
+        let halves = (0..<2).flatMap { _ in drain(&accumulator) }
+        for (half, offset) in zip(halves, [50, 90] as [Int64]) {
+            accumulator.returned(half, .success((offset, -1)), now: start, backoff: .zero).map {
+                $0.batch.settle($0.result)
+            }
+        }
+        #expect(try await receipt.metadata().map(\.offset) == [50, 51, 90, 91])
+    }
+
+    @Test func `records without key go rather where the queue is short`() {
+        let candidates: [(partition: Int32, queued: Int)] = [(0, 3), (1, 0), (2, 1)]
+        var taken: [Int32: Int] = [:]
+        for point in 0..<8 {
+            let chosen = StickyPartitioner.choose(candidates, other: 1, isAdaptive: true) { bound in
+                #expect(bound == 8)
+                return point
+            }
+            taken[chosen ?? -1, default: 0] += 1
+        }
+        // Java's cumulative frequencies: the longest queue plus one less one's own.
+        #expect(taken == [0: 1, 1: 4, 2: 3])
+        let even = StickyPartitioner.choose([(0, 2), (1, 2)], other: 0, isAdaptive: true) { _ in 0 }
+        #expect(even == 1)
+    }
+
     @Test func `sequence numbers wrap to zero`() {
         #expect(RecordAccumulator.advance(Int32.max - 1, by: 2) == 0)
         #expect(RecordAccumulator.advance(Int32.max, by: 1) == 0)
@@ -188,7 +268,7 @@ struct RecordAccumulatorTests {
 
     @Test func `without a leader the topic is asked for, and nothing is sent`() {
         var accumulator = accumulator()
-        append(&accumulator, SendCall(count: 1))
+        append(&accumulator)
         let plan = accumulator.plan(metadata(leader: 99), now: start)
         #expect(plan.requests.isEmpty)
         #expect(plan.staleTopics == ["t"])

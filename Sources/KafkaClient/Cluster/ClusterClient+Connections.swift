@@ -38,6 +38,14 @@ extension ClusterClient {
         }
     }
 
+    /// What a broker speaks, if there is a connection to it.
+    func versions(of address: HostPort) -> APIVersionTable? {
+        let connection = state.withLockedValue { state in
+            state.slots[ConnectionKey(address: address, purpose: .general)]?.connection
+        }
+        return try? connection?.versions
+    }
+
     /// Names someone who wants connections of its own, until ``release(_:)``.
     func makeOwner() -> Purpose {
         state.withLockedValue { state in

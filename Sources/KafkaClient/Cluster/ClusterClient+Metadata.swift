@@ -89,7 +89,7 @@ extension ClusterClient {
             if version >= 1 { request.keyType = key.kind.rawValue }
             return request
         }
-        let what = "the coordinator of group '\(key.name)'"
+        let what = "the coordinator of \(key.kind == .group ? "group" : "transactional.id") '\(key.name)'"
         let node: BrokerNode
         if let found = response.coordinators.first {
             guard found.errorCode == .none else {
@@ -102,7 +102,7 @@ extension ClusterClient {
             }
             node = BrokerNode(id: response.nodeId, address: HostPort(host: response.host, port: Int(response.port)))
         }
-        logger.debug("found coordinator", metadata: ["group": "\(key.name)", "broker": "\(node)"])
+        logger.debug("found coordinator", metadata: ["key": "\(key.name)", "broker": "\(node)"])
         state.withLockedValue { $0.coordinators[key] = node }
         return node
     }
@@ -117,7 +117,16 @@ extension ClusterClient {
         group: String, purpose: Purpose = .general, limit: Int16 = .max, atLeast floor: Int16 = 0,
         timeout: Duration? = nil, build: @escaping @Sendable (Int16) -> R
     ) async throws -> R.Response {
-        let key = CoordinatorKey(kind: .group, name: group)
+        try await callCoordinator(
+            CoordinatorKey(kind: .group, name: group), purpose: purpose, limit: limit, atLeast: floor,
+            timeout: timeout, build: build)
+    }
+
+    /// As the other, for any kind of coordinator.
+    func callCoordinator<R: KafkaRequest>(
+        _ key: CoordinatorKey, purpose: Purpose = .general, limit: Int16 = .max, atLeast floor: Int16 = 0,
+        timeout: Duration? = nil, build: @escaping @Sendable (Int16) -> R
+    ) async throws -> R.Response {
         let node = try await coordinator(key)
         do {
             return try await call(

@@ -40,6 +40,16 @@ struct ClusterMetadata: Sendable {
         return brokers[leader]
     }
 
+    /// Whether records for these topics can be placed without asking.
+    func isUsable(_ names: [String], maxAge: Duration) -> Bool {
+        guard !brokers.isEmpty else { return false }
+        let now = ContinuousClock.now
+        return names.allSatisfy { name in
+            guard let topic = topics[name], topic.errorCode == .none, !topic.partitions.isEmpty else { return false }
+            return topic.updated.duration(to: now) < maxAge
+        }
+    }
+
     /// Takes in an answer. With `isComplete`, topics that it does not name are gone.
     mutating func update(_ response: MetadataResponse, isComplete: Bool, now: ContinuousClock.Instant) {
         clusterID = response.clusterId ?? clusterID

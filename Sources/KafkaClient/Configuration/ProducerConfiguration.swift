@@ -38,6 +38,14 @@ public struct ProducerConfiguration: Sendable {
     public var maxInFlight = 5
     /// `retries`: attempts after the first; the delivery time-out usually ends them first.
     public var retries = Int(Int32.max)
+    /// `transactional.id`: makes the producer transactional. Two producers with one id fence each other off.
+    public var transactionalID: String?
+    /// `transaction.timeout.ms`: the coordinator aborts a transaction that is open for longer.
+    public var transactionTimeout: Duration = .seconds(60)
+    /// `partitioner.adaptive.partitioning.enable`: records without key go rather to partitions with short queues (KIP-794).
+    public var adaptivePartitioning = true
+    /// `partitioner.ignore.keys`: spread records as if they had no keys.
+    public var ignoreKeys = false
     /// Names given to `init(properties:)` that no producer configuration knows.
     public internal(set) var unknownProperties: Set<String> = []
 
@@ -76,6 +84,10 @@ public struct ProducerConfiguration: Sendable {
         deliveryTimeout = try reader.milliseconds("delivery.timeout.ms") ?? deliveryTimeout
         maxInFlight = try reader.integer("max.in.flight.requests.per.connection") ?? maxInFlight
         retries = try reader.integer("retries") ?? retries
+        transactionalID = reader.string("transactional.id").flatMap { $0.isEmpty ? nil : $0 }
+        transactionTimeout = try reader.milliseconds("transaction.timeout.ms") ?? transactionTimeout
+        adaptivePartitioning = try reader.boolean("partitioner.adaptive.partitioning.enable") ?? adaptivePartitioning
+        ignoreKeys = try reader.boolean("partitioner.ignore.keys") ?? ignoreKeys
         for name in ["key.serializer", "value.serializer", "partitioner.class"] { _ = reader.string(name) }
         unknownProperties = reader.unused
         try validate()
@@ -90,6 +102,9 @@ public struct ProducerConfiguration: Sendable {
             throw KafkaError(
                 .invalidConfiguration,
                 "max.in.flight.requests.per.connection=\(maxInFlight): at most 5 with enable.idempotence=true")
+        }
+        if transactionalID != nil, !enableIdempotence {
+            throw KafkaError(.invalidConfiguration, "transactional.id needs enable.idempotence=true")
         }
         if maxInFlight < 1 {
             throw KafkaError(.invalidConfiguration, "max.in.flight.requests.per.connection must be at least 1")

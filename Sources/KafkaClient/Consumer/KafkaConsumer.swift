@@ -139,6 +139,18 @@ public final class KafkaConsumer: Sendable {
     /// The partitions it reads now.
     public var assignment: [TopicPartition] { state.withLockedValue { $0.fetch.assignment } }
 
+    /// Who this consumer is in its group, for ``KafkaProducer/sendOffsets(_:group:)``; nil without `group.id`.
+    public var groupMetadata: ConsumerGroupMetadata? {
+        guard let groupID = configuration.groupID else { return nil }
+        var credentials: (memberID: String, generation: Int32)?
+        if case .subscribed(_, _, let membership) = state.withLockedValue({ $0.mode }) {
+            credentials = membership.credentials
+        }
+        return ConsumerGroupMetadata(
+            groupID: groupID, generation: credentials?.generation ?? -1, memberID: credentials?.memberID ?? "",
+            instanceID: configuration.groupInstanceID)
+    }
+
     // MARK: - Polling
 
     /// Whole batches, as soon as there are any; empty when `timeout` has passed.

@@ -28,6 +28,8 @@ extension KafkaProducer {
                     state.timer = next
                     timer = next
                 }
+                // From now on the leaders may tell the coordinator of the transaction.
+                if !plan.requests.isEmpty, state.transaction?.version == .implicit { state.transaction?.started() }
                 let isLast = plan.requests.isEmpty && !again
                 if isLast { state.isDraining = false }
                 return (plan, timer, isLast)
@@ -37,17 +39,16 @@ extension KafkaProducer {
             if let timer { eventLoop.scheduleTask(deadline: timer) { [weak self] in self?.drain() } }
             if !plan.staleTopics.isEmpty { refresh(plan.staleTopics) }
             if plan.needsIdentity { findIdentity() }
+            if !plan.unregistered.isEmpty { register(plan.unregistered) }
             if isLast { return }
         }
     }
 
     /// Tells the calls whose records have ended, and those who waited for that.
     func settle(_ ended: [RecordAccumulator.Ended]) {
+        let ended = ended + failTransaction(ended)
         for entry in ended {
-            switch entry.result {
-            case .success(let (offset, time)): entry.batch.succeed(baseOffset: offset, logAppendTime: time)
-            case .failure(let error): entry.batch.fail(error)
-            }
+            entry.batch.settle(entry.result)
         }
         guard !ended.isEmpty else { return }
         let waiters = state.withLockedValue { state in
@@ -93,8 +94,10 @@ extension KafkaProducer {
         let configuration = configuration
         let payload = buffers
         let topicIDs = topicIDs(of: final)
+        // From version 12 on the leader adds partitions to the transaction itself (KIP-890).
+        let isExplicit = configuration.transactionalID != nil && transactionVersion == .explicit
         cluster.call(
-            at: request.node.address, limit: request.usesTopicIDs ? .max : 12,
+            at: request.node.address, limit: isExplicit ? 11 : request.usesTopicIDs ? .max : 12,
             atLeast: configuration.compression == .zstd ? 7 : 3,
             expectsResponse: configuration.acks != .none,
             build: { _ in Self.request(final, payload, topicIDs, configuration) },
@@ -114,6 +117,7 @@ extension KafkaProducer {
         _ configuration: ProducerConfiguration
     ) -> ProduceRequest {
         var message = ProduceRequest()
+        message.transactionalId = configuration.transactionalID
         message.acks = configuration.acks.rawValue
         message.timeoutMs = configuration.client.requestTimeout.milliseconds
         var topics: [String: ProduceRequest.TopicProduceData] = [:]
@@ -131,13 +135,11 @@ extension KafkaProducer {
         return message
     }
 
-    private typealias BatchResult = Result<(baseOffset: Int64, logAppendTime: Int64), KafkaError>
-
     private func handle(
         _ request: RecordAccumulator.Request, _ topicIDs: [String: KafkaUUID],
         _ result: Result<ProduceResponse, KafkaError>
     ) {
-        var results: [(ProducerBatch, BatchResult)] = []
+        var results: [(ProducerBatch, BatchDelivery.Outcome)] = []
         switch result {
         case .failure(let error):
             results = request.batches.map { ($0, .failure(error)) }
@@ -160,7 +162,7 @@ extension KafkaProducer {
 
     private static func answer(
         to batch: ProducerBatch, _ topicID: KafkaUUID?, in response: ProduceResponse
-    ) -> BatchResult {
+    ) -> BatchDelivery.Outcome {
         let topic = response.responses.first { topic in
             topic.name.isEmpty ? topic.topicId == topicID : topic.name == batch.partition.topic
         }
@@ -176,7 +178,7 @@ extension KafkaProducer {
         return .success((answer.baseOffset, answer.logAppendTimeMs))
     }
 
-    private func returned(_ results: [(ProducerBatch, BatchResult)]) {
+    private func returned(_ results: [(ProducerBatch, BatchDelivery.Outcome)]) {
         let now = NIODeadline.now()
         let ended = state.withLockedValue { state in
             results.compactMap { batch, result in
@@ -217,7 +219,7 @@ extension KafkaProducer {
     /// Asks for a producer id, one request at a time, then drains again.
     private func findIdentity() {
         state.withLockedValue { state in
-            guard state.identityTask == nil, state.accumulator.identity == nil else { return }
+            guard state.identityTask == nil, state.accumulator.identity == nil, state.transaction == nil else { return }
             state.identityTask = Task { await self.runFindIdentity() }
         }
     }

@@ -5,17 +5,20 @@ public import NIOCore
 
 /// Writes records: in batches, in order per partition, by default each exactly once (idempotent, `acks=all`).
 ///
-/// ``send(_:)`` and ``send(contentsOf:)`` wait for the acknowledgement; many tasks may send at once, and their records
-/// share batches. While `buffer.memory` is used up they wait. Call ``close(timeout:)`` in the end: it sends what is
-/// still there.
+/// ``send(_:)`` and ``send(contentsOf:)`` wait for the acknowledgement, ``enqueue(_:)`` and ``enqueue(contentsOf:)`` return
+/// as soon as the records are in the buffer. Many tasks may send at once, and their records share batches. While
+/// `buffer.memory` is used up they all wait. With ``ProducerConfiguration/transactionalID`` set, records are sent within
+/// ``withTransaction(_:)``. Call ``close(timeout:)`` in the end: it sends what is still there.
 public final class KafkaProducer: Sendable {
     struct State {
         var accumulator: RecordAccumulator
+        var transaction: TransactionStateMachine?
         var isClosed = false
         var isDraining = false
         var drainAgain = false
         var refreshTask: Task<Void, Never>?
         var identityTask: Task<Void, Never>?
+        var registrationTask: Task<Void, Never>?
         var timer: NIODeadline?
         var spaceWaiters: [Waiter<Void>] = []
         var flushWaiters: [(upTo: UInt64, waiter: Waiter<Void>)] = []
@@ -56,21 +59,24 @@ public final class KafkaProducer: Sendable {
         self.ownsCluster = ownsCluster
         self.logger = logger
         eventLoop = cluster.eventLoopGroup.next()
+        let limits = RecordAccumulator.Limits(
+            batchSize: configuration.batchSize, linger: TimeAmount(configuration.linger),
+            maxInFlight: configuration.maxInFlight, maxRequestSize: configuration.maxRequestSize,
+            deliveryTimeout: TimeAmount(configuration.deliveryTimeout), retries: configuration.retries,
+            compression: configuration.compression, isIdempotent: configuration.enableIdempotence,
+            isTransactional: configuration.transactionalID != nil, isAdaptive: configuration.adaptivePartitioning,
+            ignoresKeys: configuration.ignoreKeys)
         state = NIOLockedValueBox(
             State(
-                accumulator: RecordAccumulator(
-                    limits: RecordAccumulator.Limits(
-                        batchSize: configuration.batchSize, linger: TimeAmount(configuration.linger),
-                        maxInFlight: configuration.maxInFlight, maxRequestSize: configuration.maxRequestSize,
-                        deliveryTimeout: TimeAmount(configuration.deliveryTimeout), retries: configuration.retries,
-                        compression: configuration.compression, isIdempotent: configuration.enableIdempotence))))
+                accumulator: RecordAccumulator(limits: limits),
+                transaction: configuration.transactionalID.map { TransactionStateMachine(id: $0) }))
     }
 
     // MARK: - Sending
 
     /// Sends one record and waits for its acknowledgement.
     public func send(_ record: ProducerRecord) async throws -> RecordMetadata {
-        guard let result = try await send(contentsOf: [record]).first else {
+        guard let result = try await enqueue(record).metadata().first else {
             throw KafkaError(.invalidState, "the record got no result")
         }
         return result
@@ -81,21 +87,43 @@ public final class KafkaProducer: Sendable {
     /// Throws the first failure once all records have either arrived or failed; the others may have arrived. A
     /// cancelled task stops waiting, but what it has handed over is still sent.
     public func send(contentsOf records: [ProducerRecord]) async throws -> [RecordMetadata] {
-        guard !records.isEmpty else { return [] }
-        let call = SendCall(count: records.count)
+        try await enqueue(contentsOf: records).metadata()
+    }
+
+    /// Hands a record over and returns as soon as it is in the buffer; waits only for metadata and buffer space.
+    ///
+    /// The receipt tells when the record is acknowledged; it may be dropped.
+    @discardableResult
+    public func enqueue(_ record: ProducerRecord) async throws -> SendReceipt {
+        try await enqueue(contentsOf: CollectionOfOne(record))
+    }
+
+    /// Hands records over, in order, and returns as soon as all are in the buffer.
+    ///
+    /// Throws at the first record that can't be taken; those before it are sent.
+    @discardableResult
+    public func enqueue(contentsOf records: [ProducerRecord]) async throws -> SendReceipt {
+        try await enqueue(contentsOf: records[...])
+    }
+
+    private func enqueue<Records: RandomAccessCollection<ProducerRecord> & Sendable>(
+        contentsOf records: Records
+    ) async throws -> SendReceipt where Records.Index == Int {
+        var receipt = SendReceipt()
+        guard !records.isEmpty else { return receipt }
         var metadata = try await metadata(for: records)
-        var next = 0
-        while next < records.count {
+        var next = records.startIndex
+        while next < records.endIndex {
             try await waitForSpace()
-            let failure: KafkaError?
-            (next, failure) = append(records, from: next, call: call, metadata: metadata)
-            drain()
-            guard let failure else { continue }
+            let taken = append(records, from: next, metadata: metadata, &receipt)
+            next = taken.next
+            if taken.wantsDrain { drain() }
+            guard let failure = taken.failure else { continue }
             // What was taken before this record is on its way; the call as a whole has failed.
             guard failure.isRetriable else { throw failure }
             metadata = try await self.metadata(for: records, fresh: true)
         }
-        return try await call.value()
+        return receipt
     }
 
     /// Waits until everything that was handed over before is acknowledged or has failed.
@@ -112,7 +140,7 @@ public final class KafkaProducer: Sendable {
     }
 
     /// Takes no more records, sends what is still there, and closes the connections. What is not delivered within
-    /// `timeout` fails. Also works in a cancelled task.
+    /// `timeout` fails, and an open transaction is aborted. Also works in a cancelled task.
     public func close(timeout: Duration = .seconds(30)) async {
         let wasOpen = state.withLockedValue { state in
             defer { state.isClosed = true }
@@ -124,15 +152,18 @@ public final class KafkaProducer: Sendable {
     }
 
     private func shutDown(timeout: Duration) async {
-        let flushing = Task { try await self.flush() }
-        let alarm = eventLoop.scheduleTask(in: TimeAmount(timeout)) { flushing.cancel() }
-        _ = await flushing.result
+        let ending = Task {
+            if self.needsAbort { try await self.abortTransaction() } else { try await self.flush() }
+        }
+        let alarm = eventLoop.scheduleTask(in: TimeAmount(timeout)) { ending.cancel() }
+        _ = await ending.result
         alarm.cancel()
         let error = KafkaError.closed("the producer")
         let (ended, tasks, waiters) = state.withLockedValue { state in
             defer { state.spaceWaiters = [] }
             return (
-                state.accumulator.failAll(error), [state.refreshTask, state.identityTask], state.spaceWaiters
+                state.accumulator.failAll(error), [state.refreshTask, state.identityTask, state.registrationTask],
+                state.spaceWaiters
             )
         }
         settle(ended)
@@ -143,12 +174,18 @@ public final class KafkaProducer: Sendable {
 
     // MARK: - Taking records
 
-    private func metadata(for records: [ProducerRecord], fresh: Bool = false) async throws -> ClusterMetadata {
+    private func metadata(
+        for records: some Collection<ProducerRecord>, fresh: Bool = false
+    ) async throws -> ClusterMetadata {
         var topics: [String] = []
         var last: String?
         for record in records where record.topic != last {
             last = record.topic
             if !topics.contains(record.topic) { topics.append(record.topic) }
+        }
+        if !fresh {
+            let known = cluster.metadata
+            if known.isUsable(topics, maxAge: configuration.client.metadataMaxAge) { return known }
         }
         return try await cluster.retrying(timeout: configuration.maxBlock) {
             let metadata = try await cluster.metadata(
@@ -165,36 +202,48 @@ public final class KafkaProducer: Sendable {
         }
     }
 
-    /// Takes records from `start` on; returns the first that it did not take, and why if it can't be taken.
-    private func append(
-        _ records: [ProducerRecord], from start: Int, call: SendCall, metadata: ClusterMetadata
-    ) -> (next: Int, failure: KafkaError?) {
+    private struct Taken {
+        /// The first record that was not taken.
+        var next: Int
+        var wantsDrain = false
+        /// Why it can't be.
+        var failure: KafkaError?
+    }
+
+    /// Takes records from `start` on.
+    private func append<Records: RandomAccessCollection<ProducerRecord>>(
+        _ records: Records, from start: Int, metadata: ClusterMetadata, _ receipt: inout SendReceipt
+    ) -> Taken where Records.Index == Int {
         let now = NIODeadline.now()
         let wallClock = currentMilliseconds()
-        let end = min(start + Self.stride, records.count)
+        let end = min(start + Self.stride, records.endIndex)
         return state.withLockedValue { state in
-            guard !state.isClosed else { return (start, .closed("the producer")) }
-            for index in start..<end {
-                if state.accumulator.bufferedBytes >= configuration.bufferMemory { return (index, nil) }
-                let record = records[index]
-                do throws(KafkaError) {
-                    let size = try checkedSize(record)
-                    guard let topic = metadata.topics[record.topic] else {
-                        throw KafkaError.broker(.unknownTopicOrPartition, "topic \(record.topic)")
-                    }
-                    let partition = TopicPartition(
-                        topic: record.topic,
-                        partition: try state.accumulator.choosePartition(record, topic, size: size))
-                    let timestamp = record.timestamp ?? wallClock
-                    call.enter(partition, timestamp: timestamp)
-                    state.accumulator.append(
-                        record, to: partition, size: size, timestamp: timestamp, call: call, index: Int32(index),
-                        now: now)
-                } catch {
-                    return (index, error)
-                }
+            var taken = Taken(next: start)
+            guard !state.isClosed else {
+                taken.failure = .closed("the producer")
+                return taken
             }
-            return (end, nil)
+            var topic: ClusterMetadata.Topic?
+            do throws(KafkaError) {
+                try state.transaction?.checkOpen()
+                while taken.next < end, state.accumulator.bufferedBytes < configuration.bufferMemory {
+                    let record = records[taken.next]
+                    let size = try checkedSize(record)
+                    if topic?.name != record.topic { topic = metadata.topics[record.topic] }
+                    guard let topic else { throw KafkaError.broker(.unknownTopicOrPartition, "topic \(record.topic)") }
+                    let partition = try state.accumulator.choosePartition(record, topic, size: size)
+                    let timestamp = record.timestamp ?? wallClock
+                    let appended = state.accumulator.append(
+                        record, to: partition, size: size, timestamp: timestamp, now: now)
+                    receipt.add(
+                        appended.delivery, appended.partition, place: appended.place, timestamp: timestamp)
+                    if appended.isNews { taken.wantsDrain = true }
+                    taken.next += 1
+                }
+            } catch {
+                taken.failure = error
+            }
+            return taken
         }
     }
 

@@ -17,12 +17,15 @@ struct RecordAccumulator {
         var retries: Int
         var compression: CompressionType
         var isIdempotent: Bool
+        var isTransactional = false
+        var isAdaptive = true
+        var ignoresKeys = false
     }
 
     /// A batch that has ended, one way or the other.
     struct Ended {
         var batch: ProducerBatch
-        var result: Result<(baseOffset: Int64, logAppendTime: Int64), KafkaError>
+        var result: BatchDelivery.Outcome
     }
 
     /// One Produce request.
@@ -39,11 +42,14 @@ struct RecordAccumulator {
         /// Topics without a known leader.
         var staleTopics: Set<String> = []
         var needsIdentity = false
+        /// Partitions that the transaction's coordinator must be told of first.
+        var unregistered: [TopicPartition] = []
         /// When to look again, if nothing happens before.
         var nextCheck: NIODeadline?
     }
 
-    private struct Queue {
+    struct Queue {
+        let partition: TopicPartition
         var waiting: Deque<ProducerBatch> = []
         var inFlight: [UInt64: ProducerBatch] = [:]
         var isRecovering = false
@@ -52,19 +58,32 @@ struct RecordAccumulator {
         var nextSequence: Int32 = 0
     }
 
-    private var queues: [TopicPartition: Queue] = [:]
-    private var inFlight: [HostPort: Int] = [:]
-    private var sticky: [String: (partition: Int32, bytes: Int)] = [:]
+    /// The partitions of one topic: where their queues are, -1 for those without.
+    private struct TopicQueues {
+        var places: [Int] = []
+        var sticky: StickyPartitioner
+    }
+
+    var queues: [Queue] = []
+    private var topics: [String: Int] = [:]
+    private var topicQueues: [TopicQueues] = []
+    /// Most records go where the last one went.
+    private var lastTopic: (name: String, number: Int)?
+    var inFlight: [HostPort: Int] = [:]
     private var nextID: UInt64 = 1
     /// Room for the parts of a batch that the broker wants smaller: it may be halved so many times.
     private static let idSpan: UInt64 = 1 << 20
-    private let limits: Limits
+    let limits: Limits
     /// The identity that partitions take when they first need one; nil while there is none.
     var identity: ProducerIdentity?
+    /// The partitions of the transaction that its coordinator knows; nil when it need not be told.
+    var registered: Set<TopicPartition>?
+    /// While a transaction is given up: nothing is sent, and what fails ends.
+    private(set) var abandonment: KafkaError?
     /// Bytes of all batches that have not ended.
-    private(set) var bufferedBytes = 0
+    var bufferedBytes = 0
     /// Batches that have not ended.
-    private(set) var openBatches = 0
+    var openBatches = 0
     /// Batches up to this one don't linger.
     private(set) var flushedUpTo: UInt64 = 0
 
@@ -74,7 +93,7 @@ struct RecordAccumulator {
 
     // MARK: - Taking records
 
-    /// Which partition a record goes to. Without a key, records stick to one partition for a while (KIP-480, KIP-794).
+    /// Which partition a record goes to: its own, its key's, or without either the one whose turn it is (KIP-794).
     mutating func choosePartition(
         _ record: ProducerRecord, _ topic: ClusterMetadata.Topic, size: Int
     ) throws(KafkaError) -> Int32 {
@@ -87,52 +106,103 @@ struct RecordAccumulator {
             }
             return partition
         }
-        if let key = record.key { return Murmur2.partition(forKey: key, count: Int32(topic.partitions.count)) }
-        if var current = sticky[topic.name], current.bytes < min(limits.batchSize, 65_536),
-            topic.partition(current.partition) != nil
-        {
-            current.bytes += size
-            sticky[topic.name] = current
-            return current.partition
+        if let key = record.key, !limits.ignoresKeys {
+            return Murmur2.partition(forKey: key, count: Int32(topic.partitions.count))
         }
-        let led = topic.partitions.filter { $0.leader >= 0 }
-        let old = sticky[topic.name]?.partition
-        let choices = led.count > 1 ? led.filter { $0.id != old } : led
-        guard let chosen = choices.randomElement() ?? topic.partitions.randomElement() else {
-            throw KafkaError.broker(.leaderNotAvailable, "topic \(topic.name)")
+        let number = number(of: topic.name)
+        var sticky = topicQueues[number].sticky
+        let chosen = sticky.partition(
+            forBytes: size, isUsable: { topic.partition($0) != nil },
+            candidates: {
+                let led = topic.partitions.filter { $0.leader >= 0 }
+                return (led.isEmpty ? topic.partitions : led).map { ($0.id, queued(number, $0.id)) }
+            })
+        topicQueues[number].sticky = sticky
+        guard let chosen else { throw KafkaError.broker(.leaderNotAvailable, "topic \(topic.name)") }
+        return chosen
+    }
+
+    private func queued(_ number: Int, _ partition: Int32) -> Int {
+        let places = topicQueues[number].places
+        guard Int(partition) < places.count, places[Int(partition)] >= 0 else { return 0 }
+        return queues[places[Int(partition)]].waiting.count
+    }
+
+    private mutating func number(of topic: String) -> Int {
+        if let lastTopic, lastTopic.name == topic { return lastTopic.number }
+        let number: Int
+        if let known = topics[topic] {
+            number = known
+        } else {
+            number = topicQueues.count
+            topicQueues.append(
+                TopicQueues(
+                    sticky: StickyPartitioner(
+                        stretch: min(limits.batchSize, 65_536), isAdaptive: limits.isAdaptive)))
+            topics[topic] = number
         }
-        sticky[topic.name] = (chosen.id, size)
-        return chosen.id
+        lastTopic = (topic, number)
+        return number
+    }
+
+    /// Where a partition's queue is, which is made if need be.
+    private mutating func place(of topic: String, _ partition: Int32) -> Int {
+        let number = number(of: topic)
+        let index = Int(partition)
+        while topicQueues[number].places.count <= index { topicQueues[number].places.append(-1) }
+        if topicQueues[number].places[index] < 0 {
+            topicQueues[number].places[index] = queues.count
+            queues.append(Queue(partition: TopicPartition(topic: topic, partition: partition)))
+        }
+        return topicQueues[number].places[index]
+    }
+
+    func place(of partition: TopicPartition) -> Int? {
+        guard let number = topics[partition.topic] else { return nil }
+        let places = topicQueues[number].places
+        guard partition.partition >= 0, Int(partition.partition) < places.count else { return nil }
+        let place = places[Int(partition.partition)]
+        return place < 0 ? nil : place
+    }
+
+    /// Where an appended record is.
+    struct Appended {
+        var delivery: BatchDelivery
+        var partition: TopicPartition
+        var place: Int32
+        /// The record began a batch or filled one: time to ask for a plan.
+        var isNews: Bool
     }
 
     /// Puts a record into the open batch of its partition, or into a new one.
     mutating func append(
-        _ record: ProducerRecord, to partition: TopicPartition, size: Int, timestamp: Int64, call: SendCall,
-        index: Int32, now: NIODeadline
-    ) {
-        var queue = queues[partition] ?? Queue()
-        queues[partition] = nil  // so that the queue is changed in place
-        if var last = queue.waiting.popLast() {
+        _ record: ProducerRecord, to partition: Int32, size: Int, timestamp: Int64, now: NIODeadline
+    ) -> Appended {
+        let index = place(of: record.topic, partition)
+        // Taken out and put back: a batch that is held twice would be copied.
+        if var last = queues[index].waiting.popLast() {
             if !last.isClosed, last.attempts == 0, last.size + size <= limits.batchSize {
                 let before = last.size
-                last.append(record, timestamp: timestamp, call: call, index: index)
+                let place = last.append(record, timestamp: timestamp)
                 bufferedBytes += last.size - before
-                queue.waiting.append(last)
-                queues[partition] = queue
-                return
+                let delivery = last.delivery
+                queues[index].waiting.append(last)
+                return Appended(delivery: delivery, partition: queues[index].partition, place: place, isNews: false)
             }
             last.isClosed = true
-            queue.waiting.append(last)
+            queues[index].waiting.append(last)
         }
         var batch = ProducerBatch(
-            id: nextID, idSpan: Self.idSpan, partition: partition, created: now, compression: limits.compression)
+            id: nextID, idSpan: Self.idSpan, partition: queues[index].partition, created: now,
+            compression: limits.compression, isTransactional: limits.isTransactional)
         nextID += Self.idSpan
-        batch.append(record, timestamp: timestamp, call: call, index: index)
+        let place = batch.append(record, timestamp: timestamp)
         if batch.size >= limits.batchSize { batch.isClosed = true }
         bufferedBytes += batch.size
         openBatches += 1
-        queue.waiting.append(batch)
-        queues[partition] = queue
+        let delivery = batch.delivery
+        queues[index].waiting.append(batch)
+        return Appended(delivery: delivery, partition: queues[index].partition, place: place, isNews: true)
     }
 
     /// All batches that exist now are to be sent without lingering. Returns the last of them.
@@ -143,229 +213,28 @@ struct RecordAccumulator {
 
     /// Whether a batch up to `id` has not ended.
     func hasOpenBatches(upTo id: UInt64) -> Bool {
-        queues.values.contains { queue in
+        queues.contains { queue in
             queue.waiting.contains { $0.id <= id } || queue.inFlight.values.contains { $0.id <= id }
         }
     }
 
-    // MARK: - Sending
+    // MARK: - Transactions
 
-    /// Takes out what can be sent now. Every request must end in ``returned(_:_:now:)`` for each of its batches and in
-    /// ``finished(_:)``.
-    mutating func plan(_ metadata: ClusterMetadata, now: NIODeadline) -> Plan {
-        var plan = Plan()
-        expire(now: now, &plan)
-        var requests: [BrokerNode: Request] = [:]
-        var sizes: [BrokerNode: Int] = [:]
-        for partition in queues.keys.shuffled() {
-            guard var queue = queues[partition], let first = queue.waiting.first else { continue }
-            plan.note(first.created + limits.deliveryTimeout)
-            if queue.isRecovering {
-                guard queue.inFlight.isEmpty else { continue }
-                queue.isRecovering = false
-                queues[partition] = queue
-            }
-            guard queue.retryAt <= now else {
-                plan.note(queue.retryAt)
-                continue
-            }
-            let lingersUntil = first.created + limits.linger
-            let isReady =
-                first.isClosed || first.attempts > 0 || queue.waiting.count > 1 || first.id <= flushedUpTo
-                || lingersUntil <= now
-            guard isReady else {
-                plan.note(lingersUntil)
-                continue
-            }
-            guard let topic = metadata.topics[partition.topic], let leader = metadata.leader(of: partition) else {
-                plan.staleTopics.insert(partition.topic)
-                continue
-            }
-            let size = sizes[leader] ?? 0
-            guard inFlight[leader.address, default: 0] < limits.maxInFlight,
-                size == 0 || size + first.size <= limits.maxRequestSize
-            else { continue }
-            if limits.isIdempotent, queue.identity == nil {
-                guard let identity else {
-                    plan.needsIdentity = true
-                    continue
-                }
-                queue.identity = identity
-                queue.nextSequence = 0
-            }
-            queues[partition] = nil
-            let batch = Self.take(from: &queue)
-            queues[partition] = queue
-            sizes[leader] = size + batch.size
-            var request = requests[leader] ?? Request(node: leader, batches: [], usesTopicIDs: true)
-            request.batches.append(batch)
-            request.usesTopicIDs = request.usesTopicIDs && topic.id != .zero
-            requests[leader] = request
+    /// A transaction is given up: what waits ends with `error`, and so will what comes back with a failure.
+    mutating func abandon(_ error: KafkaError) -> [Ended] {
+        abandonment = error
+        return failAll(error)
+    }
+
+    /// A transaction has ended and all of its batches with it. Under a new identity, sequence numbers begin at 0.
+    mutating func transactionEnded(identity new: ProducerIdentity) {
+        abandonment = nil
+        if registered != nil { registered = [] }
+        guard new != identity else { return }
+        identity = new
+        for index in queues.indices {
+            queues[index].identity = nil
+            queues[index].isRecovering = false
         }
-        for (node, _) in requests { inFlight[node.address, default: 0] += 1 }
-        plan.requests = Array(requests.values)
-        return plan
-    }
-
-    private static func take(from queue: inout Queue) -> ProducerBatch {
-        var batch = queue.waiting.removeFirst()
-        if let identity = queue.identity, batch.identity != identity {
-            batch.identity = identity
-            batch.baseSequence = queue.nextSequence
-            queue.nextSequence = Self.advance(queue.nextSequence, by: batch.count)
-        }
-        batch.attempts += 1
-        batch.isClosed = true
-        queue.inFlight[batch.id] = batch
-        return batch
-    }
-
-    /// Sequence numbers wrap from Int32.max to 0.
-    static func advance(_ sequence: Int32, by count: Int32) -> Int32 {
-        Int32((Int64(sequence) + Int64(count)) % (Int64(Int32.max) + 1))
-    }
-
-    /// Keeps the built bytes of a batch in flight, for repeating it.
-    mutating func keep(_ buffer: ByteBuffer, of batch: ProducerBatch) {
-        queues[batch.partition]?.inFlight[batch.id]?.buffer = buffer
-    }
-
-    private mutating func expire(now: NIODeadline, _ plan: inout Plan) {
-        for partition in Array(queues.keys) {
-            guard let first = queues[partition]?.waiting.first, first.created + limits.deliveryTimeout <= now else {
-                continue
-            }
-            while let batch = queues[partition]?.waiting.first, batch.created + limits.deliveryTimeout <= now {
-                queues[partition]?.waiting.removeFirst()
-                plan.ended.append(end(batch, .failure(Self.timedOut(batch)), resetsIdentity: batch.attempts > 0))
-            }
-        }
-    }
-
-    private static func timedOut(_ batch: ProducerBatch) -> KafkaError {
-        let reason = batch.lastError.map { ": \($0.message)" } ?? ": the partition's leader could not be reached"
-        return KafkaError(
-            .timedOut,
-            "\(batch.count) record(s) for \(batch.partition) were not delivered within delivery.timeout.ms"
-                + reason, isRetriable: false, cause: batch.lastError)
-    }
-
-    // MARK: - Answers
-
-    /// A request is over, whatever came of its batches.
-    mutating func finished(_ request: Request) {
-        inFlight[request.node.address, default: 1] -= 1
-        if inFlight[request.node.address] == 0 { inFlight[request.node.address] = nil }
-    }
-
-    /// The broker has answered for a batch, or the connection was lost. Returns the batch if that was its end.
-    mutating func returned(
-        _ sent: ProducerBatch, _ result: Result<(baseOffset: Int64, logAppendTime: Int64), KafkaError>,
-        now: NIODeadline, backoff: TimeAmount
-    ) -> Ended? {
-        guard var batch = queues[sent.partition]?.inFlight.removeValue(forKey: sent.id) else { return nil }
-        guard case .failure(let error) = result else { return end(batch, result, resetsIdentity: false) }
-        batch.lastError = error
-        switch verdict(error, batch) {
-        case .end(let resetsIdentity):
-            return end(batch, .failure(error), resetsIdentity: resetsIdentity)
-        case .duplicate:
-            return end(batch, .success((-1, -1)), resetsIdentity: false)
-        case .split:
-            return split(batch, error)
-        case .retry(let resetsIdentity):
-            guard batch.attempts <= limits.retries, batch.created + limits.deliveryTimeout > now else {
-                let failure = batch.attempts > limits.retries ? error : Self.timedOut(batch)
-                return end(batch, .failure(failure), resetsIdentity: true)
-            }
-            if resetsIdentity { resetIdentity(batch.partition) }
-            requeue(batch)
-            queues[batch.partition]?.isRecovering = true
-            queues[batch.partition]?.retryAt = now + backoff
-            return nil
-        }
-    }
-
-    private enum Verdict {
-        case retry(resetsIdentity: Bool)
-        case duplicate
-        case split
-        case end(resetsIdentity: Bool)
-    }
-
-    private func verdict(_ error: KafkaError, _ batch: ProducerBatch) -> Verdict {
-        switch error.errorCode {
-        case .duplicateSequenceNumber?: return .duplicate
-        case .messageTooLarge? where batch.count > 1: return .split
-        case .outOfOrderSequenceNumber? where limits.isIdempotent:
-            // Normal behind a batch that is being repeated. Otherwise the broker has lost what came before, and nothing
-            // may be put in its place silently.
-            let isBehind =
-                queues[batch.partition].map { queue in
-                    queue.isRecovering || queue.waiting.contains { $0.id < batch.id && $0.attempts > 0 }
-                        || queue.inFlight.keys.contains { $0 < batch.id }
-                } ?? false
-            return isBehind ? .retry(resetsIdentity: false) : .end(resetsIdentity: true)
-        case .unknownProducerId? where limits.isIdempotent, .invalidProducerEpoch? where limits.isIdempotent:
-            return .retry(resetsIdentity: true)
-        default:
-            return error.isRetriable ? .retry(resetsIdentity: false) : .end(resetsIdentity: batch.identity != nil)
-        }
-    }
-
-    private mutating func split(_ batch: ProducerBatch, _ error: KafkaError) -> Ended? {
-        guard let halves = try? batch.split(compression: limits.compression) else {
-            return end(batch, .failure(error), resetsIdentity: true)
-        }
-        resetIdentity(batch.partition)
-        bufferedBytes += halves.0.size + halves.1.size - batch.size
-        openBatches += 1
-        requeue(halves.1)
-        requeue(halves.0)
-        queues[batch.partition]?.isRecovering = true
-        return nil
-    }
-
-    private mutating func requeue(_ batch: ProducerBatch) {
-        guard var queue = queues[batch.partition] else { return }
-        queues[batch.partition] = nil
-        let place = queue.waiting.firstIndex { $0.id >= batch.id } ?? queue.waiting.endIndex
-        queue.waiting.insert(batch, at: place)
-        queues[batch.partition] = queue
-    }
-
-    /// The partition goes on under another identity, with sequence numbers from 0. The others keep theirs.
-    private mutating func resetIdentity(_ partition: TopicPartition) {
-        guard limits.isIdempotent, let old = queues[partition]?.identity else { return }
-        queues[partition]?.identity = nil
-        queues[partition]?.isRecovering = true
-        if identity == old { identity = nil }
-    }
-
-    private mutating func end(
-        _ batch: ProducerBatch, _ result: Result<(baseOffset: Int64, logAppendTime: Int64), KafkaError>,
-        resetsIdentity: Bool
-    ) -> Ended {
-        if resetsIdentity { resetIdentity(batch.partition) }
-        bufferedBytes -= batch.size
-        openBatches -= 1
-        return Ended(batch: batch, result: result)
-    }
-
-    /// Ends everything that waits; what is in flight ends with its answer.
-    mutating func failAll(_ error: KafkaError) -> [Ended] {
-        var ended: [Ended] = []
-        for partition in Array(queues.keys) {
-            while let batch = queues[partition]?.waiting.popFirst() {
-                ended.append(end(batch, .failure(error), resetsIdentity: false))
-            }
-        }
-        return ended
-    }
-}
-
-extension RecordAccumulator.Plan {
-    mutating func note(_ deadline: NIODeadline) {
-        nextCheck = min(nextCheck ?? deadline, deadline)
     }
 }
