@@ -18,6 +18,13 @@ enum SystemCalls {
         }
     }
 
+    /// Nanoseconds of a clock that never runs backwards.
+    static func monotonicNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
     /// The error for a failed call: what was tried, the system's words, the remedy where there is an obvious one.
     static func failure(_ what: String, _ number: Int32) -> StorageError {
         let reason = String(cString: strerror(number))

@@ -5,6 +5,12 @@ import Testing
 
 @Suite("Frames and the order of answers")
 struct FramingTests {
+    private func part(_ text: String) -> [AnswerPart] { [.bytes(ByteBuffer(string: text))] }
+
+    private func texts(_ parts: [AnswerPart]?) -> [String]? {
+        parts?.map { if case .bytes(let bytes) = $0 { String(buffer: bytes) } else { "a file" } }
+    }
+
     @Test("Frames are cut at their size, however the bytes arrive")
     func cutting() throws {
         var stream = ByteBuffer()
@@ -12,8 +18,9 @@ struct FramingTests {
             stream.writeInteger(Int32(length))
             stream.writeRepeatingByte(UInt8(truncatingIfNeeded: length), count: length)
         }
-        for chunk in [1, 7, 4096, stream.readableBytes] {
-            var decoder = FrameDecoder(maximumFrame: 100_000)
+        let pool = FrameBufferPool()
+        for chunk in [1, 7, 4096, 70_105, 70_116, stream.readableBytes] {
+            var decoder = FrameDecoder(maximumFrame: 100_000, pool: pool)
             var rest = stream
             var lengths: [Int] = []
             while rest.readableBytes > 0 {
@@ -29,6 +36,25 @@ struct FramingTests {
         }
     }
 
+    @Test("The buffer of a large frame is used again, but not under a frame that somebody holds")
+    func reuse() throws {
+        let pool = FrameBufferPool()
+        var held: [ByteBuffer] = []
+        var decoder = FrameDecoder(maximumFrame: 1 << 20, pool: pool)
+        for number in 0..<20 {
+            var stream = ByteBuffer(integer: Int32(200_000))
+            stream.writeRepeatingByte(UInt8(number), count: 200_000)
+            while var part = stream.readSlice(length: min(65_536, stream.readableBytes)), part.readableBytes > 0 {
+                decoder.append(&part)
+                guard let frame = try decoder.next() else { continue }
+                if number % 3 == 0 { held.append(frame) }
+                #expect(frame.readableBytesView.allSatisfy { $0 == UInt8(number) })
+            }
+        }
+        #expect(held.map { $0.getInteger(at: $0.readerIndex, as: UInt8.self) } == [0, 3, 6, 9, 12, 15, 18])
+        #expect(held.allSatisfy { frame in Set(frame.readableBytesView).count == 1 && frame.readableBytes == 200_000 })
+    }
+
     @Test("Sizes that no honest client sends are refused", arguments: [-1, 0, 7, 101, Int32.max, Int32.min])
     func hostileSizes(size: Int32) {
         var decoder = FrameDecoder(maximumFrame: 100)
@@ -41,17 +67,17 @@ struct FramingTests {
     func order() {
         var queue = ResponseQueue(maximumOwed: 10, maximumHeldBytes: 1000)
         let slots = (0..<4).map { _ in queue.open() }
-        queue.fill(slots[2], with: [ByteBuffer(string: "c")])
+        queue.fill(slots[2], with: part("c"))
         queue.fill(slots[1], with: [])
-        #expect(queue.popReady() == nil)
-        queue.fill(slots[0], with: [ByteBuffer(string: "a")])
-        #expect(queue.popReady() == [ByteBuffer(string: "a")])
-        #expect(queue.popReady() == [])
-        #expect(queue.popReady() == [ByteBuffer(string: "c")])
-        #expect(queue.popReady() == nil)
-        queue.fill(slots[0], with: [ByteBuffer(string: "late and doubled")])
-        queue.fill(slots[3], with: [ByteBuffer(string: "d")])
-        #expect(queue.popReady() == [ByteBuffer(string: "d")])
+        #expect(texts(queue.popReady()) == nil)
+        queue.fill(slots[0], with: part("a"))
+        #expect(texts(queue.popReady()) == ["a"])
+        #expect(texts(queue.popReady()) == [])
+        #expect(texts(queue.popReady()) == ["c"])
+        #expect(texts(queue.popReady()) == nil)
+        queue.fill(slots[0], with: part("late and doubled"))
+        queue.fill(slots[3], with: part("d"))
+        #expect(texts(queue.popReady()) == ["d"])
         #expect(queue.count == 0)
     }
 
@@ -68,9 +94,9 @@ struct FramingTests {
 
         var byBytes = ResponseQueue(maximumOwed: 10, maximumHeldBytes: 5)
         let late = byBytes.open()
-        byBytes.fill(byBytes.open(), with: [ByteBuffer(string: "six by")])
+        byBytes.fill(byBytes.open(), with: part("six by"))
         #expect(!byBytes.acceptsMore)
-        byBytes.fill(late, with: [ByteBuffer(string: "x")])
+        byBytes.fill(late, with: part("x"))
         while byBytes.popReady() != nil {}
         #expect(byBytes.acceptsMore)
     }

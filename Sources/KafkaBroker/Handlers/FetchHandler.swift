@@ -132,6 +132,7 @@ private struct Fetch: Sendable {
     /// Reads the bytes and answers.
     func answer(_ found: Found) {
         var response = FetchResponse()
+        var files: [FileSlice?] = []
         var position = 0
         for topic in request.topics {
             var entry = FetchResponse.FetchableTopicResponse()
@@ -139,7 +140,10 @@ private struct Fetch: Sendable {
             entry.topicId = topic.topicId
             for _ in topic.partitions {
                 var partition = found.partitions[position]
-                if let slice = found.slices[position] {
+                let slice = found.slices[position]
+                let goesAsFile = slice.map(call.connection.sendsAsFile) ?? false
+                files.append(goesAsFile ? slice : nil)
+                if let slice, !goesAsFile {
                     do throws(StorageError) {
                         partition.records = try slice.readBytes()
                     } catch {
@@ -153,6 +157,6 @@ private struct Fetch: Sendable {
             }
             response.responses.append(entry)
         }
-        call.respond(response)
+        call.respond(response, files: files)
     }
 }

@@ -89,6 +89,7 @@ enum ProduceHandler: RequestHandler {
             let configuration = partition.configuration
             var rules = AppendRules(maxMessageBytes: configuration.maxMessageBytes)
             rules.requiresKeys = configuration.cleanupPolicy.contains(.compact)
+            rules.decompresses = rules.requiresKeys
             let header = try RecordBatches.validateForAppend(records, rules: rules)
             if header.isTransactional {
                 throw Refusal(.invalidTxnState, "Transactions are not supported by this broker yet.")

@@ -1,4 +1,5 @@
 import KafkaProtocol
+import KafkaStorage
 import Logging
 import NIOCore
 
@@ -10,10 +11,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = Never
     typealias OutboundIn = Never
-    typealias OutboundOut = ByteBuffer
+    typealias OutboundOut = IOData
 
     /// Answers larger than this are written as they are instead of being copied together.
     static let copyLimit = 16 * 1024
+    /// Records of at least this size go from the file to the socket without passing through memory (sendfile).
+    static let sendFileFrom = 32 * 1024
     /// Output gathered during a burst is handed to the channel beyond this size.
     private static let gatherLimit = 128 * 1024
 
@@ -32,7 +35,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     init(node: BrokerNode) {
         self.node = node
-        self.frames = FrameDecoder(maximumFrame: node.configuration.maxRequestBytes)
+        self.frames = FrameDecoder(maximumFrame: node.configuration.maxRequestBytes, pool: node.framePool)
         self.queue = ResponseQueue(
             maximumOwed: node.configuration.maxPendingResponses, maximumHeldBytes: 2 * node.configuration.fetchMaxBytes)
     }
@@ -135,13 +138,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Answers, on the event loop
 
-    /// An answer is ready; no buffers mean that none is sent.
-    func deliver(_ buffers: [ByteBuffer], slot: ResponseQueue.Slot) {
+    /// An answer is ready; no parts mean that none is sent.
+    func deliver(_ parts: [AnswerPart], slot: ResponseQueue.Slot) {
         closeActions[slot] = nil
         guard let context, !isClosing else { return }
-        queue.fill(slot, with: buffers)
+        queue.fill(slot, with: parts)
         while let ready = queue.popReady() {
-            for buffer in ready { send(buffer, context) }
+            for part in ready { send(part, context) }
         }
         if !isInBurst {
             scheduleFlush(context)
@@ -160,10 +163,32 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let context { close(context) }
     }
 
+    private func send(_ part: AnswerPart, _ context: ChannelHandlerContext) {
+        switch part {
+        case .bytes(let bytes): send(bytes, context)
+        case .file(let slice): send(slice, context)
+        }
+    }
+
+    private func send(_ slice: FileSlice, _ context: ChannelHandlerContext) {
+        do {
+            // Without a descriptor to spare, the bytes go by way of memory.
+            guard let file = OutgoingFile(slice) else { return send(try slice.readBytes(), context) }
+            writeGathered(context)
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            promise.futureResult.whenComplete { _ in file.close() }
+            context.write(wrapOutboundOut(.fileRegion(file.region)), promise: promise)
+            hasUnflushed = true
+        } catch {
+            node.logger.error("closing a connection: a log cannot be read", metadata: ["error": "\(error)"])
+            close(context)
+        }
+    }
+
     private func send(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
         if buffer.readableBytes > Self.copyLimit {
             writeGathered(context)
-            context.write(wrapOutboundOut(buffer), promise: nil)
+            context.write(wrapOutboundOut(.byteBuffer(buffer)), promise: nil)
             hasUnflushed = true
             return
         }
@@ -173,7 +198,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func writeGathered(_ context: ChannelHandlerContext) {
         guard output.readableBytes > 0 else { return }
-        context.write(wrapOutboundOut(output), promise: nil)
+        context.write(wrapOutboundOut(.byteBuffer(output)), promise: nil)
         hasUnflushed = true
         output = ByteBuffer()
     }
@@ -217,6 +242,11 @@ final class ConnectionHandle: Sendable {
     /// The address of ours that the client came by.
     let localHost: String?
     private let handler: NIOLoopBound<ConnectionHandler>
+
+    /// Whether records leave by sendfile: few go faster with the rest of the answer.
+    func sendsAsFile(_ slice: FileSlice) -> Bool {
+        slice.length >= ConnectionHandler.sendFileFrom && slice.file.fileDescriptor != nil
+    }
 
     init(handler: ConnectionHandler, channel: any Channel) {
         eventLoop = channel.eventLoop

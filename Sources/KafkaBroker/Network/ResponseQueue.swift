@@ -1,5 +1,20 @@
 import DequeModule
+import KafkaStorage
 import NIOCore
+
+/// A part of an answer.
+enum AnswerPart: Sendable {
+    case bytes(ByteBuffer)
+    case file(FileSlice)
+
+    /// Number of bytes.
+    var length: Int {
+        switch self {
+        case .bytes(let bytes): bytes.readableBytes
+        case .file(let slice): slice.length
+        }
+    }
+}
 
 /// Keeps the answers of one connection in the order of their requests, whenever they become ready.
 ///
@@ -11,7 +26,7 @@ struct ResponseQueue {
 
     private enum Entry {
         case owed
-        case ready([ByteBuffer])
+        case ready([AnswerPart])
     }
 
     private var entries: Deque<Entry> = []
@@ -37,21 +52,21 @@ struct ResponseQueue {
         return firstSlot + Slot(entries.count - 1)
     }
 
-    /// The answer of a request is known; no buffers mean that none is sent.
-    mutating func fill(_ slot: Slot, with buffers: [ByteBuffer]) {
+    /// The answer of a request is known; no parts mean that none is sent.
+    mutating func fill(_ slot: Slot, with parts: [AnswerPart]) {
         guard slot >= firstSlot, slot - firstSlot < Slot(entries.count) else { return }
         let position = Int(slot - firstSlot)
         guard case .owed = entries[position] else { return }
-        entries[position] = .ready(buffers)
-        heldBytes += buffers.reduce(0) { $0 + $1.readableBytes }
+        entries[position] = .ready(parts)
+        heldBytes += parts.reduce(0) { $0 + $1.length }
     }
 
     /// The next answer that may leave, or nil if the oldest request still waits.
-    mutating func popReady() -> [ByteBuffer]? {
-        guard case .ready(let buffers)? = entries.first else { return nil }
+    mutating func popReady() -> [AnswerPart]? {
+        guard case .ready(let parts)? = entries.first else { return nil }
         entries.removeFirst()
         firstSlot += 1
-        heldBytes -= buffers.reduce(0) { $0 + $1.readableBytes }
-        return buffers
+        heldBytes -= parts.reduce(0) { $0 + $1.length }
+        return parts
     }
 }

@@ -12,6 +12,8 @@ final class BrokerNode: Sendable {
     let directory: LogDirectory
     let topics: TopicRegistry
     let groups: GroupCoordinator
+    /// Shared by the connections.
+    let framePool = FrameBufferPool()
     private let boundPort = NIOLockedValueBox(0)
     private let connections = NIOLockedValueBox([ObjectIdentifier: any Channel]())
     /// Does what may take long and nobody waits for.
@@ -84,6 +86,7 @@ final class BrokerNode: Sendable {
         maintenance.start()
         maintenance.submit { [self] state in
             guard state == .active else { return }
+            framePool.drain()
             if everything { openAll() }
             for (log, error) in directory.maintain(now: WallClock.now()) {
                 logger.error("a log cannot be maintained", metadata: ["log": "\(log)", "error": "\(error)"])

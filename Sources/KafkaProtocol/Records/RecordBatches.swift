@@ -12,6 +12,8 @@ public struct AppendRules: Sendable {
     /// Also decompress and walk the records. Kafka does; without it, a well-checksummed batch of rubbish can be stored,
     /// at which every consumer would stop.
     public var checksRecords = true
+    /// Look into compressed batches too when records are checked.
+    public var decompresses = true
     /// What the records may decompress to.
     public var decompressionLimit = RecordBatch.defaultDecompressionLimit
 
@@ -56,7 +58,7 @@ public enum RecordBatches {
                 "producer \(header.producerId) with epoch \(header.producerEpoch), sequence \(header.baseSequence)")
         }
         if rules.isFromClient { try checkClientRules(header) }
-        if rules.checksRecords { try checkRecords(batch, rules) }
+        if rules.checksRecords, rules.decompresses || header.compression == .none { try checkRecords(batch, rules) }
         return header
     }
 

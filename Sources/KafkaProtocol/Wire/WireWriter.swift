@@ -2,12 +2,24 @@ public import NIOCore
 
 /// Writes Kafka's primitive types to a growing buffer.
 public struct WireWriter: Sendable {
+    /// A part of what has been written.
+    public enum Piece: Sendable {
+        /// Bytes to send as they are.
+        case bytes(ByteBuffer)
+        /// The place of a field of `externalLengths`, by its position there: the sender adds its bytes.
+        case external(Int)
+    }
+
     /// What has been written.
     public var buffer: ByteBuffer
     /// Bytes fields of at least this size are kept apart instead of being copied, for a sender that writes `pieces`.
     public var keepsApartFrom = Int.max
+    /// Lengths of the bytes fields, in the order in which they are written, whose bytes the sender of `pieces` adds itself
+    /// (sendfile). 0, and any field beyond the list, is for a field that is written as it is.
+    public var externalLengths: [Int] = []
+    private var fieldsWritten = 0
     /// The fields kept apart, each with its place in `buffer`.
-    private var apart: [(index: Int, bytes: ByteBuffer)] = []
+    private var apart: [(index: Int, piece: Piece, length: Int)] = []
 
     /// A writer with room for `capacity` bytes before it grows.
     public init(capacity: Int = 0) {
@@ -76,29 +88,34 @@ public struct WireWriter: Sendable {
 
     /// The readable bytes of `value`.
     public mutating func writeBytes(_ value: ByteBuffer, flexible: Bool) {
+        let field = fieldsWritten
+        fieldsWritten += 1
+        let external = field < externalLengths.count ? externalLengths[field] : 0
+        let length = external > 0 ? external : value.readableBytes
         if flexible {
-            writeUnsignedVarint(UInt32(value.readableBytes) + 1)
+            writeUnsignedVarint(UInt32(length) + 1)
         } else {
-            writeInt32(Int32(value.readableBytes))
+            writeInt32(Int32(length))
         }
-        guard value.readableBytes < keepsApartFrom else { return apart.append((buffer.writerIndex, value)) }
+        if external > 0 { return apart.append((buffer.writerIndex, .external(field), length)) }
+        guard length < keepsApartFrom else { return apart.append((buffer.writerIndex, .bytes(value), length)) }
         buffer.writeImmutableBuffer(value)
     }
 
     /// How many bytes have been written, those kept apart included.
-    public var writtenBytes: Int { apart.reduce(buffer.readableBytes) { $0 + $1.bytes.readableBytes } }
+    public var writtenBytes: Int { apart.reduce(buffer.readableBytes) { $0 + $1.length } }
 
     /// What has been written, in order, without copies of the fields that were kept apart.
-    public var pieces: [ByteBuffer] {
-        var pieces: [ByteBuffer] = []
+    public var pieces: [Piece] {
+        var pieces: [Piece] = []
         var start = buffer.readerIndex
         for field in apart {
-            if let before = buffer.getSlice(at: start, length: field.index - start) { pieces.append(before) }
-            pieces.append(field.bytes)
+            if let before = buffer.getSlice(at: start, length: field.index - start) { pieces.append(.bytes(before)) }
+            pieces.append(field.piece)
             start = field.index
         }
         if let rest = buffer.getSlice(at: start, length: buffer.writerIndex - start), rest.readableBytes > 0 {
-            pieces.append(rest)
+            pieces.append(.bytes(rest))
         }
         return pieces
     }
