@@ -80,14 +80,6 @@ admin.delete_consumer_groups(["rd-admin-group"])["rd-admin-group"].result(10)
 assert "rd-admin-group" not in [group.group_id for group in admin.list_consumer_groups().result(10).valid]
 print("ok groups", flush=True)
 
-transactional = Producer({"bootstrap.servers": bootstrap, "transactional.id": "tx"})
-try:
-    transactional.init_transactions(10)
-    raise SystemExit("transactions accepted")
-except KafkaException as error:
-    assert "not supported" in error.args[0].str(), error
-print("ok transactions refused", flush=True)
-
 admin.delete_topics([TOPIC])[TOPIC].result(10)
 assert TOPIC not in admin.list_topics(timeout=10).topics
 print("DONE", flush=True)

@@ -96,6 +96,7 @@ public final class Broker: Sendable {
         }
         let port = server.localAddress?.port ?? configuration.port
         node.port = port
+        node.resumeTransactions()
         let maintenance = scheduleMaintenance(of: node, on: group.next())
         let address = Address(host: configuration.host, port: port)
         running.withLockedValue {

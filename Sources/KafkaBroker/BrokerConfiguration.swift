@@ -22,6 +22,12 @@ public struct BrokerConfiguration: Sendable {
     public var deleteTopicsEnabled = true
     /// Partitions of `__consumer_offsets`.
     public var offsetsTopicPartitions: Int32 = 50
+    /// Partitions of `__transaction_state`.
+    public var transactionTopicPartitions: Int32 = 50
+    /// Longest time that a transaction may ask to stay open for, in milliseconds.
+    public var transactionMaxTimeout: Int32 = 900_000
+    /// Milliseconds that an unused transactional id is remembered for.
+    public var transactionalIDExpiration: Int64 = 604_800_000
     /// Minutes the offsets of an empty group are kept.
     public var offsetsRetentionMinutes: Int64 = 10080
     /// Longest metadata text of a committed offset, in bytes.
@@ -86,6 +92,11 @@ public struct BrokerConfiguration: Sendable {
         deleteTopicsEnabled = flag("delete.topic.enable") ?? deleteTopicsEnabled
         offsetsTopicPartitions =
             int("offsets.topic.num.partitions").map { Int32(clamping: $0) } ?? offsetsTopicPartitions
+        transactionTopicPartitions =
+            int("transaction.state.log.num.partitions").map { Int32(clamping: $0) } ?? transactionTopicPartitions
+        transactionMaxTimeout = int("transaction.max.timeout.ms").map { Int32(clamping: $0) } ?? transactionMaxTimeout
+        transactionalIDExpiration =
+            int("transactional.id.expiration.ms").map { Int64($0) } ?? transactionalIDExpiration
         offsetsRetentionMinutes = int("offsets.retention.minutes").map { Int64($0) } ?? offsetsRetentionMinutes
         offsetMetadataMaxBytes = int("offset.metadata.max.bytes") ?? offsetMetadataMaxBytes
         groupInitialRebalanceDelay =

@@ -15,6 +15,7 @@ struct LogCleaning {
     private let shouldStop: () -> Bool
     private var map: OffsetMap
     private var groups: ArraySlice<[CleanableSegment]> = []
+    private var transactions: CleanedTransactions
 
     /// Bytes read so far.
     private(set) var bytesRead: Int64 = 0
@@ -35,6 +36,7 @@ struct LogCleaning {
         // What replaces a record must be on the device before the record goes.
         try log.flush(upTo: demand.firstUncleanableOffset)
         let segments = try log.cleanableSegments(before: demand.firstUncleanableOffset)
+        transactions = CleanedTransactions(try log.abortedTransactions(in: 0..<log.lastStableOffset))
         try fillMap(segments, demand, byteLimit: limits.bytesPerRound)
         guard endOffset > demand.firstDirtyOffset else { return }
         groups = Self.group(segments.filter { $0.view.baseOffset < endOffset }, configuration)[...]
@@ -53,9 +55,10 @@ struct LogCleaning {
             while let batch = try batches.next() {
                 try checkStop()
                 guard batch.header.lastOffset >= start else { continue }
-                // Whether records of a transaction count is not known here: nothing is cleaned from there on. The seam for
-                // transactions is this line, and `rewritten`.
-                if batch.header.isTransactional, !batch.header.isControl { return }
+                guard batch.header.baseOffset < demand.firstUncleanableOffset else {
+                    endOffset = demand.firstUncleanableOffset
+                    return
+                }
                 guard try note(batch, from: start) else { return }
                 endOffset = batch.header.nextOffset
                 bytesRead += Int64(batch.header.totalSize)
@@ -67,7 +70,7 @@ struct LogCleaning {
 
     /// Puts a batch's keys into the map; false if it is full.
     private mutating func note(_ batch: RecordBatch, from start: Int64) throws(StorageError) -> Bool {
-        guard !batch.header.isControl else { return true }
+        guard !batch.header.isControl, !transactions.isAborted(batch.header) else { return true }
         var isFull = false
         do throws(RecordError) {
             try batch.forEachRecord { record in
@@ -137,7 +140,7 @@ struct LogCleaning {
     private mutating func rewrite(
         _ group: [CleanableSegment], to cleaned: inout CleanedSegment
     ) throws(StorageError) -> Bool {
-        let producers = log.lastOffsetsOfProducers()
+        let producers = log.producerTraces()
         var isChanged = false
         for (index, segment) in group.enumerated() {
             var batches = SegmentBatches(segment.view)
@@ -147,8 +150,7 @@ struct LogCleaning {
                 var result = try rewritten(batch)
                 // The group's last batch tells a recovery which segments the new one replaces.
                 let isLast = batches.isAtEnd && index + 1 == group.count
-                let isProducersLast =
-                    batch.header.hasProducerId && producers[batch.header.producerId] == batch.header.lastOffset
+                let isProducersLast = Self.isLast(batch.header, producers)
                 if result == nil, isLast || isProducersLast {
                     result = batch.header.recordCount == 0 ? batch.buffer : batch.emptied()
                 }
@@ -164,6 +166,13 @@ struct LogCleaning {
         return isChanged
     }
 
+    /// Whether the batch is what a recovery knows its producer by.
+    private static func isLast(_ header: RecordBatchHeader, _ producers: [Int64: LogState.ProducerTrace]) -> Bool {
+        guard header.hasProducerId, let trace = producers[header.producerId] else { return false }
+        if let last = trace.lastOffset { return last == header.lastOffset }
+        return header.isControl && trace.epoch == header.producerEpoch
+    }
+
     private static func header(of batch: ByteBuffer) throws(StorageError) -> RecordBatchHeader {
         do throws(RecordError) {
             return try RecordBatchHeader(parsing: batch)
@@ -173,13 +182,37 @@ struct LogCleaning {
     }
 
     /// The batch with what is to be kept of it; nil if that is nothing.
-    private func rewritten(_ batch: RecordBatch) throws(StorageError) -> ByteBuffer? {
+    private mutating func rewritten(_ batch: RecordBatch) throws(StorageError) -> ByteBuffer? {
         let header = batch.header
-        guard header.baseOffset < endOffset, !header.isControl, !header.isTransactional else { return batch.buffer }
+        if header.isTransactional, transactions.isAborted(header) { return nil }
+        let result = header.isControl ? try rewrittenMarker(batch) : try rewrittenData(batch)
+        if result != nil { transactions.noteKept(header) }
+        return result
+    }
+
+    /// A marker goes `delete.retention.ms` after the last record of its transaction has: who has read that record must
+    /// have the time to read what became of it.
+    private mutating func rewrittenMarker(_ batch: RecordBatch) throws(StorageError) -> ByteBuffer? {
+        guard transactions.endsNothing(batch.header), batch.header.baseOffset < endOffset else { return batch.buffer }
+        if let horizon = batch.header.deleteHorizon { return now < horizon ? batch.buffer : nil }
+        do throws(RecordError) {
+            return try batch.filtered(settingDeleteHorizon: horizon, always: true) { _ in true }
+        } catch {
+            throw StorageError(error)
+        }
+    }
+
+    private var horizon: Int64 {
         let (sum, isTooFar) = now.addingReportingOverflow(configuration.deleteRetentionMs)
+        return isTooFar ? .max : sum
+    }
+
+    private func rewrittenData(_ batch: RecordBatch) throws(StorageError) -> ByteBuffer? {
+        let header = batch.header
+        guard header.baseOffset < endOffset else { return batch.buffer }
         let keepsTombstones = header.deleteHorizon.map { now < $0 } ?? true
         do throws(RecordError) {
-            return try batch.filtered(settingDeleteHorizon: isTooFar ? .max : sum) { record in
+            return try batch.filtered(settingDeleteHorizon: horizon) { record in
                 guard record.offset < endOffset else { return true }
                 guard let key = record.key else { return false }
                 if let last = map.offset(of: key), record.offset < last { return false }

@@ -30,6 +30,7 @@ enum LogFileNames {
     static let offsetIndex = ".index"
     static let timeIndex = ".timeindex"
     static let snapshot = ".snapshot"
+    static let transactionIndex = ".txnindex"
     /// Behind `.log`: a compacted segment that is being written; of no use after a crash.
     static let cleaned = ".log.cleaned"
     /// Behind `.log`: a compacted segment that is complete; it takes the place of those whose offsets it spans.

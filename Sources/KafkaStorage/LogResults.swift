@@ -23,6 +23,14 @@ public struct LogReadResult: Sendable {
     public var logStartOffset: Int64
     /// The offset that the next record gets; with one replica also the high watermark.
     public var logEndOffset: Int64
+    /// The base offset of the batch behind the slice, if it was looked for and lies in the same segment.
+    var sliceEndOffset: Int64?
+
+    init(slice: FileSlice?, logStartOffset: Int64, logEndOffset: Int64) {
+        self.slice = slice
+        self.logStartOffset = logStartOffset
+        self.logEndOffset = logEndOffset
+    }
 }
 
 /// Bytes in a segment's file. The handle is held by reference: the slice stays readable when its segment is deleted.

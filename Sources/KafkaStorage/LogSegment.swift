@@ -385,10 +385,10 @@ final class LogSegment {
     }
 
     /// The segment's files, the log itself first.
-    var paths: [String] { [LogFileNames.log, LogFileNames.offsetIndex, LogFileNames.timeIndex].map(path) }
+    var paths: [String] {
+        [LogFileNames.log, LogFileNames.offsetIndex, LogFileNames.timeIndex, LogFileNames.transactionIndex].map(path)
+    }
 
     /// Removes the segment's files; slices handed out before stay readable.
-    func delete() throws(StorageError) {
-        for path in paths { try fileSystem.remove(path) }
-    }
+    func delete() throws(StorageError) { for path in paths { try fileSystem.remove(path) } }
 }

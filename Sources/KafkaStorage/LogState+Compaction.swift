@@ -54,7 +54,10 @@ extension LogState {
         // Behind the log's end: the checkpoint is of another log, nothing is known to be clean.
         if firstDirty > logEndOffset { firstDirty = logStartOffset }
         firstDirty = max(firstDirty, logStartOffset)
-        var demand = CleaningDemand(firstDirtyOffset: firstDirty, firstUncleanableOffset: active.baseOffset)
+        // What belongs to an open transaction may yet be aborted.
+        var demand = CleaningDemand(
+            firstDirtyOffset: firstDirty, firstUncleanableOffset: min(active.baseOffset, lastStableOffset))
+        guard firstDirty < demand.firstUncleanableOffset else { return nil }
         for (index, segment) in segments.dropLast().enumerated() {
             guard segments[index + 1].baseOffset > firstDirty else {
                 demand.cleanBytes += segment.size
@@ -69,6 +72,7 @@ extension LogState {
                 demand.firstUncleanableOffset = max(segment.baseOffset, firstDirty)
                 break
             }
+            guard segment.baseOffset < demand.firstUncleanableOffset else { break }
             demand.cleanableBytes += segment.size
             let maxLag = configuration.maxCompactionLagMs
             if maxLag != .max, let first = try segment.beginningTimestamp(), first >= 0, now - first > maxLag {
@@ -110,6 +114,9 @@ extension LogState {
         let paths = segments[range].reversed().flatMap(\.paths)
         let segment = LogSegment(
             cleaned, directory: directory, fileSystem: fileSystem, indexInterval: configuration.indexIntervalBytes)
+        // The records that these entries aborted are gone.
+        for old in segments[range] { transactionIndexes[old.baseOffset] = nil }
+        replacements += 1
         segments.replaceSubrange(range, with: [segment])
         return paths.filter { $0 != segment.path(LogFileNames.log) }
     }
@@ -122,9 +129,16 @@ extension LogState {
         return []
     }
 
-    /// The last data batch's offset of every producer that is known, whose sequence numbers must survive.
-    func lastOffsetsOfProducers() -> [Int64: Int64] {
-        producers.producers.compactMapValues { $0.batches.last?.lastOffset }
+    /// What a recovery without a snapshot has to find of a producer.
+    struct ProducerTrace {
+        /// The last offset of its last data batch, whose sequence numbers must survive.
+        var lastOffset: Int64?
+        /// Its epoch, which must survive in a marker if there is no data of it.
+        var epoch: Int16
+    }
+
+    func producerTraces() -> [Int64: ProducerTrace] {
+        producers.producers.mapValues { ProducerTrace(lastOffset: $0.batches.last?.lastOffset, epoch: $0.epoch) }
     }
 
     // MARK: Recovery
@@ -161,7 +175,9 @@ extension LogState {
     private func complete(
         _ swap: String, _ log: String, _ offsets: Range<Int64>, _ names: inout [String]
     ) throws(StorageError) {
-        let suffixes = [LogFileNames.log, LogFileNames.offsetIndex, LogFileNames.timeIndex]
+        let suffixes = [
+            LogFileNames.log, LogFileNames.offsetIndex, LogFileNames.timeIndex, LogFileNames.transactionIndex,
+        ]
         let replaced = names.filter { name in
             name != log && suffixes.contains { LogFileNames.offset(name, suffix: $0).map(offsets.contains) == true }
         }

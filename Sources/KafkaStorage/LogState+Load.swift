@@ -55,6 +55,7 @@ extension LogState {
                 bases.insert(base)
             } else if let base = LogFileNames.offset(name, suffix: LogFileNames.offsetIndex)
                 ?? LogFileNames.offset(name, suffix: LogFileNames.timeIndex)
+                ?? LogFileNames.offset(name, suffix: LogFileNames.transactionIndex)
             {
                 indexes.append((name, base))
             } else if let offset = LogFileNames.offset(name, suffix: LogFileNames.snapshot) {
@@ -140,14 +141,30 @@ extension LogState {
             snapshots.removeLast()
         }
         guard start < logEndOffset else { return }
+        try truncateTransactionIndexes(to: start)
         let first = segments.lastIndex { $0.baseOffset <= start } ?? 0
         for segment in segments[first...] where segment.size > 0 {
             let view = try segment.view()
             let position = start > segment.baseOffset ? try view.startPosition(for: start) : 0
             var scanner = BatchScanner(view.file, position..<view.size, windowSize: 65_536)
-            while case .batch(let header, _) = try scanner.next() {
-                if header.baseOffset >= start { producers.record(header, baseOffset: header.baseOffset) }
+            while case .batch(let header, let position) = try scanner.next() {
+                guard header.baseOffset >= start else { continue }
+                let marker = header.isControl ? try Self.marker(view.file, position, header) : nil
+                if let ended = producers.record(header, baseOffset: header.baseOffset, marker: marker) {
+                    try note(ended)
+                }
             }
+        }
+    }
+    /// What the control batch at `position` says; nil if it is not the end of a transaction.
+    private static func marker(
+        _ file: any StorageFile, _ position: Int64, _ header: RecordBatchHeader
+    ) throws(StorageError) -> EndTransactionMarker? {
+        let bytes = try FileSlice(file: file, position: position, length: header.totalSize).readBytes()
+        do throws(RecordError) {
+            return try RecordBatch(bytes).first { _ in true }.flatMap(EndTransactionMarker.init)
+        } catch {
+            throw StorageError(error)
         }
     }
 }

@@ -61,7 +61,9 @@ extension LogState {
     /// Takes the first segment off the list, so that no reader finds it. Its files are removed after the lock has been given
     /// back: that can take long. Readers that have a slice of it keep the open file.
     private mutating func deleteFirst() throws(StorageError) {
-        doomedFiles += segments.removeFirst().paths
+        let first = segments.removeFirst()
+        transactionIndexes[first.baseOffset] = nil
+        doomedFiles += first.paths
         let start = segments[0].baseOffset
         logStartOffset = max(logStartOffset, start)
         directoriesToSync.insert(directory)

@@ -14,6 +14,10 @@ struct LogState {
     var logEndOffset: Int64 = 0
     var flushedOffset: Int64 = 0
     var producers = ProducerStateManager()
+    /// The aborted transactions by the base offset of the segment that holds their markers, read when needed.
+    var transactionIndexes: [Int64: TransactionIndex] = [:]
+    /// How often compaction has put a segment into the place of others.
+    var replacements = 0
     /// Offsets of the snapshot files, ascending.
     var snapshots: [Int64] = []
     /// Set when bytes may be lost: nothing is appended or acknowledged from then on.
@@ -62,11 +66,16 @@ struct LogState {
 
     mutating func append(_ batch: PreparedBatch) throws(StorageError) -> LogAppendInfo {
         try checkUsable()
-        if case .duplicate(let known) = try producers.check(batch.header) {
+        if case .duplicate(let known) = try producers.check(batch.header, isTrusted: batch.isVerified) {
             let appendTime = configuration.messageTimestampType == .logAppendTime ? known.timestamp : -1
             return LogAppendInfo(
                 baseOffset: known.firstOffset, lastOffset: known.lastOffset, logAppendTime: appendTime,
                 logStartOffset: logStartOffset, isDuplicate: true)
+        }
+        // A coordinator that knows of it has to vouch for the first batch of a transaction, or the transaction may never end.
+        if batch.header.isTransactional, !batch.isVerified, !producers.hasOpenTransaction(batch.header) {
+            throw StorageError(
+                .unverifiedTransaction, "\(name): producer \(batch.header.producerId) has no open transaction here")
         }
         let baseOffset = logEndOffset
         let lastOffset = baseOffset + Int64(batch.header.lastOffsetDelta)
@@ -75,10 +84,17 @@ struct LogState {
             now: batch.now, configuration)
         if mustRoll { try roll(now: batch.now) }
         try write(batch, at: baseOffset)
-        producers.record(batch.header, baseOffset: baseOffset)
+        let completed = producers.record(batch.header, baseOffset: baseOffset, marker: batch.marker)
         if flushedOffset == logEndOffset { dirtySince = batch.now }
         logEndOffset = lastOffset + 1
         unflushedRecords += Int64(batch.header.lastOffsetDelta) + 1
+        if let completed {
+            // Without its entry the records would pass for committed ones.
+            do throws(StorageError) { try note(completed) } catch {
+                fail(error)
+                throw error
+            }
+        }
         return LogAppendInfo(
             baseOffset: baseOffset, lastOffset: lastOffset, logAppendTime: batch.logAppendTime,
             logStartOffset: logStartOffset, isDuplicate: false)
@@ -210,6 +226,7 @@ struct LogState {
     /// newest nor at the beginning of a segment.
     mutating func writeSnapshot() throws(StorageError) {
         guard snapshots.last != logEndOffset else { return }
+        try storeTransactionIndexes()
         let path = "\(directory)/\(LogFileNames.name(logEndOffset, LogFileNames.snapshot))"
         let file = try fileSystem.open(path, create: true)
         try file.truncate(to: 0)

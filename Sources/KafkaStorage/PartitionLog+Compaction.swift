@@ -18,7 +18,7 @@ extension PartitionLog {
         try state.withLock { state throws(StorageError) in try state.cleanableSegments(before: offset) }
     }
 
-    func lastOffsetsOfProducers() -> [Int64: Int64] { state.withLock { $0.lastOffsetsOfProducers() } }
+    func producerTraces() -> [Int64: LogState.ProducerTrace] { state.withLock { $0.producerTraces() } }
 
     /// Whether the log takes no more calls.
     var isClosed: Bool { state.withLock { $0.isClosed } }

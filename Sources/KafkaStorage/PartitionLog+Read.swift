@@ -16,6 +16,13 @@ extension PartitionLog {
     public func read(
         from offset: Int64, maxBytes: Int, minOneBatch: Bool = true
     ) throws(StorageError) -> LogReadResult {
+        try read(from: offset, maxBytes: maxBytes, minOneBatch: minOneBatch, before: nil)
+    }
+
+    /// As `read`, but of batches before the offset `bound` only, which is the first of a batch or the log's end.
+    func read(
+        from offset: Int64, maxBytes: Int, minOneBatch: Bool, before bound: Int64?
+    ) throws(StorageError) -> LogReadResult {
         try withIndexRepair { suspect throws(StorageError) in
             var result = LogReadResult(slice: nil, logStartOffset: 0, logEndOffset: 0)
             var view = try self.beginRead(at: offset, &result)
@@ -23,9 +30,15 @@ extension PartitionLog {
                 suspect = segment.baseOffset
                 if let first = try segment.batch(holding: offset) {
                     if first.header.totalSize > maxBytes && !minOneBatch { return result }
-                    let limit = first.position + Int64(max(0, maxBytes))
-                    let length = try segment.end(of: first, limit: limit) - first.position
-                    result.slice = FileSlice(file: segment.file, position: first.position, length: Int(length))
+                    if let bound, first.header.baseOffset >= bound { return result }
+                    var limit = first.position + Int64(max(0, maxBytes))
+                    if let bound, bound < result.logEndOffset {
+                        limit = min(limit, try segment.position(ofOffset: bound, after: first))
+                    }
+                    let end = try segment.end(of: first, limit: limit)
+                    if bound != nil { result.sliceEndOffset = try segment.baseOffset(at: end) }
+                    result.slice = FileSlice(
+                        file: segment.file, position: first.position, length: Int(end - first.position))
                     return result
                 }
                 // Compaction may have left nothing of the offsets up to the next segment.

@@ -43,6 +43,8 @@ public final class PartitionLog: Sendable {
     public var logEndOffset: Int64 { state.withLock { $0.logEndOffset } }
     /// The offset up to which consumers read: the log's end.
     public var highWatermark: Int64 { logEndOffset }
+    /// The offset up to which read_committed consumers read: where the oldest open transaction begins, or the log's end.
+    public var lastStableOffset: Int64 { state.withLock { $0.lastStableOffset } }
     /// The offset below which everything is on the device.
     public var flushedOffset: Int64 { state.withLock { $0.flushedOffset } }
     /// Bytes in all segments, without indexes.
@@ -67,13 +69,15 @@ public final class PartitionLog: Sendable {
     ///   - leaderEpoch: stored in the batch.
     ///   - validated: the header, if the caller has checked the batch with `RecordBatches.validateForAppend`; otherwise
     ///     structure and checksum are checked here.
+    ///   - isVerified: the transaction coordinator knows that this partition is part of the producer's transaction. Without
+    ///     its word a batch that would begin a transaction is refused (KIP-890).
     /// - Returns: the offsets that the batch has in the log.
     /// - Throws: `.messageTooLarge`, `.corruptRecord`, `.invalidRecord`, `.invalidTimestamp`, `.outOfOrderSequence`,
-    ///   `.invalidProducerEpoch`: nothing was written; `.diskFull`, `.io`: nothing is left of the batch and the log goes on,
+    ///   `.invalidProducerEpoch`, `.invalidTransactionState`, `.unverifiedTransaction`: nothing was written; `.diskFull`, `.io`: nothing is left of the batch and the log goes on,
     ///   unless the write could not be undone or a flush has failed: then the log takes no more appends until it is opened
     ///   again.
     public func append(
-        _ batch: ByteBuffer, leaderEpoch: Int32 = 0, validated: RecordBatchHeader? = nil
+        _ batch: ByteBuffer, leaderEpoch: Int32 = 0, validated: RecordBatchHeader? = nil, isVerified: Bool = false
     ) throws(StorageError) -> LogAppendInfo {
         let configuration = self.configuration
         let now = services.now()
@@ -89,6 +93,7 @@ public final class PartitionLog: Sendable {
         }
         var prepared = PreparedBatch(
             header: header, bytes: batch, logAppendTime: -1, leaderEpoch: leaderEpoch, now: now)
+        prepared.isVerified = isVerified
         if configuration.messageTimestampType == .logAppendTime {
             try prepared.setLogAppendTime(now)
         } else if header.maxTimestamp > now, header.maxTimestamp - now > configuration.messageTimestampAfterMaxMs {
@@ -237,6 +242,10 @@ struct PreparedBatch {
     var logAppendTime: Int64
     var leaderEpoch: Int32
     var now: Int64
+    /// What a control batch says.
+    var marker: EndTransactionMarker?
+    /// Whether the batch may begin a transaction.
+    var isVerified = false
 
     mutating func setLogAppendTime(_ time: Int64) throws(StorageError) {
         do throws(RecordError) {

@@ -37,15 +37,41 @@ struct ProducerStateManager: Sendable, Equatable {
         case duplicate(Batch)
     }
 
+    /// A transaction that has ended in this partition. One without records there leaves no trace.
+    struct CompletedTransaction: Sendable, Equatable {
+        var producerID: Int64
+        var firstOffset: Int64
+        /// Offset of the marker.
+        var lastOffset: Int64
+        var isCommit: Bool
+    }
+
     private(set) var producers: [Int64: Producer] = [:]
+    /// First offsets of the open transactions, by producer.
+    private var openTransactions: [Int64: Int64] = [:]
+    /// The first offset of the oldest open transaction.
+    private(set) var firstUnstableOffset: Int64?
+
+    /// Whether this epoch of the producer has an open transaction here.
+    func hasOpenTransaction(_ header: RecordBatchHeader) -> Bool {
+        openTransactions[header.producerId] != nil && producers[header.producerId]?.epoch == header.producerEpoch
+    }
+
+    private mutating func setTransaction(_ id: Int64, firstOffset: Int64?) {
+        guard openTransactions[id] != firstOffset else { return }
+        openTransactions[id] = firstOffset
+        firstUnstableOffset = openTransactions.values.min()
+    }
 
     /// Judges a batch before it is appended.
     ///
     /// A producer that is not known may start with any sequence: its records may have been deleted by retention (Kafka's
     /// `ProducerAppendInfo.checkSequence`).
-    func check(_ header: RecordBatchHeader) throws(StorageError) -> Verdict {
+    /// - Parameter isTrusted: the batch comes from a coordinator of this broker and may have no sequence number.
+    func check(_ header: RecordBatchHeader, isTrusted: Bool = false) throws(StorageError) -> Verdict {
+        let isFree = header.isControl || (isTrusted && header.baseSequence < 0)
         guard header.producerId >= 0, let producer = producers[header.producerId] else {
-            guard header.producerId < 0 || header.isControl || header.baseSequence >= 0 else {
+            guard header.producerId < 0 || isFree || header.baseSequence >= 0 else {
                 throw StorageError(
                     .invalidRecord, "Producer \(header.producerId) sent a batch without a sequence number")
             }
@@ -56,7 +82,12 @@ struct ProducerStateManager: Sendable, Equatable {
                 .invalidProducerEpoch,
                 "Producer \(header.producerId) has epoch \(header.producerEpoch), fenced by epoch \(producer.epoch)")
         }
-        if header.isControl { return .append }
+        if isFree { return .append }
+        guard header.isTransactional || producer.currentTransactionFirstOffset == nil else {
+            throw StorageError(
+                .invalidTransactionState,
+                "Producer \(header.producerId) sent a batch outside of the transaction that it has open")
+        }
         let lastSequence = Self.lastSequence(header)
         if header.producerEpoch == producer.epoch,
             let known = producer.batches.first(where: {
@@ -80,9 +111,14 @@ struct ProducerStateManager: Sendable, Equatable {
         return .append
     }
 
-    /// Takes note of a batch that has been appended at `baseOffset`.
-    mutating func record(_ header: RecordBatchHeader, baseOffset: Int64) {
-        guard header.producerId >= 0 else { return }
+    /// Takes note of a batch that has been appended at `baseOffset`; a control batch comes with its marker, unless it is
+    /// another kind of control batch.
+    /// - Returns: the transaction that the marker has ended, if it had records here.
+    @discardableResult
+    mutating func record(
+        _ header: RecordBatchHeader, baseOffset: Int64, marker: EndTransactionMarker? = nil
+    ) -> CompletedTransaction? {
+        guard header.producerId >= 0, !header.isControl || marker != nil else { return nil }
         let id = header.producerId
         var producer = producers[id] ?? Producer(epoch: header.producerEpoch, lastTimestamp: header.maxTimestamp)
         if producer.epoch != header.producerEpoch {
@@ -90,20 +126,31 @@ struct ProducerStateManager: Sendable, Equatable {
             producer.batches = []
         }
         producer.lastTimestamp = header.maxTimestamp
-        if header.isControl {
+        var completed: CompletedTransaction?
+        if let marker {
+            if let first = producer.currentTransactionFirstOffset {
+                completed = CompletedTransaction(
+                    producerID: id, firstOffset: first, lastOffset: baseOffset, isCommit: marker.isCommit)
+            }
             producer.currentTransactionFirstOffset = nil
+            producer.coordinatorEpoch = marker.coordinatorEpoch
         } else {
-            if producer.batches.count == Producer.rememberedBatches { producer.batches.removeFirst() }
-            producer.batches.append(
-                Batch(
-                    lastSequence: Self.lastSequence(header),
-                    lastOffset: baseOffset + Int64(header.lastOffsetDelta),
-                    offsetDelta: header.lastOffsetDelta, timestamp: header.maxTimestamp))
-            if header.isTransactional, producer.currentTransactionFirstOffset == nil {
+            if header.baseSequence >= 0 {
+                if producer.batches.count == Producer.rememberedBatches { producer.batches.removeFirst() }
+                producer.batches.append(
+                    Batch(
+                        lastSequence: Self.lastSequence(header),
+                        lastOffset: baseOffset + Int64(header.lastOffsetDelta),
+                        offsetDelta: header.lastOffsetDelta, timestamp: header.maxTimestamp))
+            }
+            // A batch that compaction has emptied belongs to a transaction that has ended, whose marker may be gone.
+            if header.isTransactional, header.recordCount > 0, producer.currentTransactionFirstOffset == nil {
                 producer.currentTransactionFirstOffset = baseOffset
             }
         }
         producers[id] = producer
+        setTransaction(id, firstOffset: producer.currentTransactionFirstOffset)
+        return completed
     }
 
     /// Forgets producers that have been idle for `age` milliseconds and have no open transaction.
@@ -193,5 +240,6 @@ extension ProducerStateManager {
             offsetDelta: integer(22, Int32.self), timestamp: timestamp)
         if batch.lastOffset >= 0, producer.batches.count < Producer.rememberedBatches { producer.batches.append(batch) }
         producers[id] = producer
+        setTransaction(id, firstOffset: producer.currentTransactionFirstOffset)
     }
 }

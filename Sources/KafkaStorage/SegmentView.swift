@@ -68,6 +68,20 @@ struct SegmentView: Sendable {
         }
     }
 
+    /// Where the first batch behind `first` begins whose base offset is `offset` or more; the segment's end if there is none.
+    func position(ofOffset offset: Int64, after first: Located) throws(StorageError) -> Int64 {
+        let from = max(try startPosition(for: offset), first.position)
+        return try firstBatch(from: from) { $0.baseOffset >= offset }?.position ?? size
+    }
+
+    /// The base offset of the batch at `position`; nil at the segment's end.
+    func baseOffset(at position: Int64) throws(StorageError) -> Int64? {
+        guard position < size else { return nil }
+        let bytes = try file.readBytes(at: position, count: 8)
+        guard bytes.count == 8 else { throw mismatch("the file ends in a batch header") }
+        return bytes.withUnsafeBytes { Int64(bigEndian: $0.loadUnaligned(as: Int64.self)) }
+    }
+
     private func mismatch(_ reason: String) -> StorageError {
         StorageError(.indexMismatch, "\(offsetIndex.path) does not fit its log: \(reason)")
     }

@@ -12,6 +12,7 @@ extension StorageError {
         case .invalidTimestamp: .invalidTimestamp
         case .outOfOrderSequence: .outOfOrderSequenceNumber
         case .invalidProducerEpoch: .invalidProducerEpoch
+        case .invalidTransactionState, .unverifiedTransaction: .invalidTxnState
         case .invalidConfiguration: .invalidConfig
         case .inconsistentIdentity: .inconsistentClusterId
         default: .kafkaStorageError

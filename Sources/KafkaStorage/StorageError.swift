@@ -23,6 +23,10 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
         public static let outOfOrderSequence = Code(rawValue: "out of order sequence")
         /// A producer with a newer epoch has written: this one is fenced.
         public static let invalidProducerEpoch = Code(rawValue: "invalid producer epoch")
+        /// A batch that does not fit the state of its producer's transaction.
+        public static let invalidTransactionState = Code(rawValue: "invalid transaction state")
+        /// A batch would begin a transaction that the coordinator has not been asked about.
+        public static let unverifiedTransaction = Code(rawValue: "unverified transaction")
         /// No space left on the device, or a quota is used up.
         public static let diskFull = Code(rawValue: "disk full")
         /// Any other failure of the file system.

@@ -43,6 +43,17 @@ struct ForeignClientTests {
         return process.terminationStatus == 0
     }
 
+    /// Whether the jars are here: a download of 200 MB that the tests do not begin by themselves.
+    static var hasJavaClients: Bool {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "\(compat)/../scripts/java-clients.sh")
+        process.arguments = ["--check"]
+        process.standardOutput = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
+
     private func runScript(_ command: [String], on broker: TestBroker, _ more: [String] = []) async throws {
         let result = try await Self.run(["timeout", "180"] + command + [broker.bootstrapServers] + more)
         #expect(result.status == 0 && result.output.contains("DONE"), "\(result.output.suffix(4000))")
@@ -50,7 +61,7 @@ struct ForeignClientTests {
 
     @Test(
         "librdkafka", .enabled(if: has("confluent_kafka"), "confluent-kafka is not installed"),
-        arguments: ["produce_consume.py", "groups.py", "admin.py"])
+        arguments: ["produce_consume.py", "groups.py", "admin.py", "transactions.py"])
     func librdkafka(script: String) async throws {
         let broker = try await TestBroker.start()
         try await runScript(["python3", "\(Self.compat)/librdkafka/\(script)"], on: broker)
@@ -67,6 +78,15 @@ struct ForeignClientTests {
         try await runScript(script, on: second, ["check"])
         await second.stop()
         TestBroker.removeDirectory(first.dataDirectory)
+    }
+
+    @Test(
+        "Apache Kafka's Java clients", .enabled(if: hasJavaClients, "scripts/java-clients.sh has not been run"),
+        arguments: ["Transactions"])
+    func java(program: String) async throws {
+        let broker = try await TestBroker.start()
+        try await runScript(["\(Self.compat)/java/run.sh", program], on: broker)
+        await broker.stop()
     }
 
     @Test("kcat", .enabled(if: has("kcat"), "kcat is not installed"))

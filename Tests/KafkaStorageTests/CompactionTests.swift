@@ -192,22 +192,4 @@ import Testing
         directory.maintain(now: now + 18_002)
         #expect(try log.contents() == ["5:k=e"])
     }
-
-    @Test func transactionsAreLeftAloneAndControlBatchesKept() throws {
-        let log = try open()
-        try log.append([Keyed("k", "a")])
-        try log.append([Keyed("k", "b")])
-        let marker = EndTransactionMarker(isCommit: true, coordinatorEpoch: 0)
-        var builder = RecordBatchBuilder(producerId: 4, producerEpoch: 0, isTransactional: true, isControl: true)
-        builder.append(timestamp: now, key: marker.key, value: marker.value)
-        let control = try builder.build()
-        _ = try log.append(control, validated: try RecordBatchHeader(parsing: control))
-        let data = try keyedBatch([Keyed("k", "c")], producer: 4, epoch: 0, sequence: 0, isTransactional: true)
-        _ = try log.append(data, validated: try RecordBatchHeader(parsing: data))
-        try log.append([Keyed("k", "d")])
-        directory.maintain(now: now)
-        let offsets = try log.batches().map(\.header.baseOffset)
-        #expect(offsets == [1, 2, 3, 4])
-        #expect(directory.cleaner.checkpoint(log.name) == 3, "clean up to the first record of a transaction")
-    }
 }

@@ -48,6 +48,15 @@ enum BrokerConfigKeys {
             "socket.receive.buffer.bytes", .int, "102400", "Size asked for the receive buffer of a connection."),
         ConfigKey("socket.request.max.bytes", .int, "104857600", minimum: 1, "Largest request taken."),
         ConfigKey("socket.send.buffer.bytes", .int, "102400", "Size asked for the send buffer of a connection."),
+        ConfigKey(
+            "transaction.max.timeout.ms", .int, "900000", minimum: 1,
+            "Longest time that a transaction may ask to stay open for."),
+        ConfigKey(
+            "transaction.state.log.num.partitions", .int, "50", minimum: 1,
+            "Partitions of the topic that keeps transactions."),
+        ConfigKey(
+            "transactional.id.expiration.ms", .int, "604800000", minimum: 1,
+            "How long an unused transactional id is remembered."),
     ]
 
     /// Names that Kafka's own sample files carry and that a single node without ZooKeeper or quorum can pass over.

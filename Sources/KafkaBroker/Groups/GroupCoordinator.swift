@@ -21,8 +21,8 @@ final class GroupCoordinator: Sendable {
         make = {
             Groups(
                 configuration: configuration,
-                store: OffsetsTopic(
-                    configuration: configuration, topics: topics, flusher: flusher, eventLoop: eventLoop),
+                store: CoordinatorTopic(
+                    .offsets, configuration: configuration, topics: topics, flusher: flusher, eventLoop: eventLoop),
                 eventLoop: eventLoop, logger: logger)
         }
     }
@@ -30,9 +30,9 @@ final class GroupCoordinator: Sendable {
     /// Runs something on the groups' event loop, at once if that is where we are.
     func run(_ body: @escaping @Sendable (Groups) -> Void) {
         if eventLoop.inEventLoop {
-            body(current)
+            body(onLoop)
         } else {
-            eventLoop.execute { body(self.current) }
+            eventLoop.execute { body(self.onLoop) }
         }
     }
 
@@ -41,7 +41,8 @@ final class GroupCoordinator: Sendable {
         try? await eventLoop.submit { self.groups.value?.stop() }.get()
     }
 
-    private var current: Groups {
+    /// The groups, for who is on their event loop already.
+    var onLoop: Groups {
         if let groups = groups.value { return groups }
         let made = make()
         groups.value = made
@@ -55,6 +56,8 @@ final class Groups {
     final class Entry {
         var group: ClassicGroup
         var offsets: [OffsetKey: CommittedOffset] = [:]
+        /// What open transactions have committed, by producer id: in force when they are.
+        var pendingOffsets: [Int64: [OffsetKey: CommittedOffset]] = [:]
         /// When the group last became empty, by the wall clock.
         var emptySince: Int64
         var timer: Scheduled<Void>?
@@ -67,7 +70,7 @@ final class Groups {
     }
 
     let configuration: BrokerConfiguration
-    let store: OffsetsTopic
+    let store: CoordinatorTopic
     let eventLoop: any EventLoop
     let logger: Logger
     var entries: [String: Entry] = [:]
@@ -77,7 +80,7 @@ final class Groups {
     private var joinAnswers: [ClassicGroup.Token: (ClassicGroup.JoinOutcome) -> Void] = [:]
     private var syncAnswers: [ClassicGroup.Token: (ClassicGroup.SyncOutcome) -> Void] = [:]
 
-    init(configuration: BrokerConfiguration, store: OffsetsTopic, eventLoop: any EventLoop, logger: Logger) {
+    init(configuration: BrokerConfiguration, store: CoordinatorTopic, eventLoop: any EventLoop, logger: Logger) {
         self.configuration = configuration
         self.store = store
         self.eventLoop = eventLoop
@@ -88,7 +91,7 @@ final class Groups {
 
     /// The group, after what the offsets topic remembers of its partition has been read.
     func entry(_ id: String) throws(Refusal) -> Entry? {
-        try load(GroupRecords.partition(of: id, count: store.partitionCount))
+        try load(store.partition(of: id))
         return entries[id]
     }
 
@@ -107,23 +110,18 @@ final class Groups {
 
     private func load(_ partition: Int32) throws(Refusal) {
         guard !loaded.contains(partition) else { return }
-        var offsets: [String: [OffsetKey: CommittedOffset]] = [:]
-        var metadata: [String: GroupMetadataValue] = [:]
-        try store.replay(partition) { record in
-            switch record {
-            case .offset(let group, let key, let value): offsets[group, default: [:]][key] = value
-            case .group(let id, let value): metadata[id] = value
-            }
-        }
+        var replay = GroupReplay()
+        try store.replay(partition) { entry throws(WireError) in try replay.take(entry) }
         loaded.insert(partition)
         let now = SteadyClock.now()
-        for id in Set(offsets.filter { !$0.value.isEmpty }.keys).union(metadata.keys) {
-            let value = metadata[id] ?? GroupMetadataValue()
+        for id in replay.groups {
+            let value = replay.metadata[id] ?? GroupMetadataValue()
             let group = ClassicGroup(
                 id: id, restoring: value, initialRebalanceDelay: configuration.groupInitialRebalanceDelay, now: now)
             let since = value.currentStateTimestamp
             let entry = Entry(group, emptySince: max(0, since))
-            entry.offsets = offsets[id] ?? [:]
+            entry.offsets = replay.offsets[id] ?? [:]
+            for (producer, offsets) in replay.pending { entry.pendingOffsets[producer] = offsets[id] }
             entries[id] = entry
             schedule(entry)
         }

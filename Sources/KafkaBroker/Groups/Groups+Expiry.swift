@@ -25,7 +25,9 @@ extension Groups {
     func expireOffsets(now: Int64) {
         let retention = configuration.offsetsRetentionMinutes * 60_000
         for (id, entry) in entries {
-            guard entry.group.state == .empty, entry.group.pendingMembers.isEmpty else { continue }
+            guard entry.group.state == .empty, entry.group.pendingMembers.isEmpty, entry.pendingOffsets.isEmpty else {
+                continue
+            }
             let old = entry.offsets.filter { now - max($0.value.timestamp, entry.emptySince) >= retention }
             let isBare = old.count == entry.offsets.count
             guard !old.isEmpty || isBare else { continue }
@@ -35,49 +37,26 @@ extension Groups {
 
     /// Keeps the offsets topic short: when a partition holds many more records than there is to know, what is known
     /// is written anew at its end, and once that is on disk, what came before is cut off. (Compaction would come to
-    /// the same, later.)
+    /// the same, later.) A partition with an open transaction waits for its end.
     func tidy() {
         for partition in loaded {
             let members = entries.filter {
-                GroupRecords.partition(of: $0.key, count: store.partitionCount) == partition
+                store.partition(of: $0.key) == partition
             }
             let known = members.values.reduce(members.count) { $0 + $1.offsets.count }
             // An append that is not on disk yet is not known yet: it would be cut off.
             guard let log = store.openedLog(partition), !store.isAppending(to: partition), known > 0,
+                log.lastStableOffset == log.logEndOffset,
                 log.logEndOffset - log.logStartOffset > Int64(max(configuration.offsetsTidyAfter, 4 * known))
             else { continue }
             do throws(WireError) {
-                rewrite(log, partition, try snapshot(members))
+                store.rewrite(log, partition, try snapshot(members)) { [logger] error in
+                    logger.warning("an offsets log stays long", metadata: ["error": "\(error)"])
+                }
             } catch {
                 logger.error("an offset cannot be encoded", metadata: ["error": "\(error)"])
             }
         }
-    }
-
-    private func rewrite(_ log: PartitionLog, _ partition: Int32, _ records: [GroupRecords.Encoded]) {
-        let end = log.logEndOffset
-        var rest = records[...]
-        var failure = ErrorCode.none
-        // A batch has to stay below max.message.bytes.
-        repeat {
-            var bytes = 0
-            let part = rest.prefix { record in
-                bytes += record.key.readableBytes + (record.value?.readableBytes ?? 0) + 32
-                return bytes < 512 * 1024
-            }
-            let batch = rest.prefix(max(1, part.count))
-            rest = rest.dropFirst(batch.count)
-            let isLast = rest.isEmpty
-            store.append(Array(batch), to: partition) { error in
-                if error != .none { failure = error }
-                guard isLast else { return }
-                do throws(StorageError) {
-                    if failure == .none { try log.deleteRecords(before: end) }
-                } catch {
-                    self.logger.warning("an offsets log stays long", metadata: ["error": "\(error)"])
-                }
-            }
-        } while !rest.isEmpty && failure == .none
     }
 
     private func snapshot(_ entries: [String: Entry]) throws(WireError) -> [GroupRecords.Encoded] {

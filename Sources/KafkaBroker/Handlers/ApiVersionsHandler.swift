@@ -6,7 +6,7 @@ import KafkaProtocol
 /// - A version we do not know is answered with UNSUPPORTED_VERSION in the layout of version 0, with the list, so that
 ///   the client can ask again (KIP-511).
 /// - v3: client name and version; names that Kafka refuses are refused with INVALID_REQUEST.
-/// - No features are announced: clients then use classic groups and, later, the first transaction protocol.
+/// - v3+ features: what clients ask for before they use the newer transactions (KIP-890).
 enum ApiVersionsHandler: RequestHandler {
     typealias Request = ApiVersionsRequest
 
@@ -28,8 +28,29 @@ enum ApiVersionsHandler: RequestHandler {
             response.errorCode = .invalidRequest
         } else {
             response.apiKeys = ranges
+            describeFeatures(in: &response, version: call.version)
         }
         call.respond(response)
+    }
+
+    private static func describeFeatures(in response: inout ApiVersionsResponse, version: Int16) {
+        // Clients before version 4 stumble over a lowest version of 0 (KAFKA-17011).
+        let supported = Features.all.filter { version >= 4 || $0.versions.lowerBound > 0 }
+        response.supportedFeatures = supported.map { feature in
+            var entry = ApiVersionsResponse.SupportedFeatureKey()
+            entry.name = feature.name
+            entry.minVersion = feature.versions.lowerBound
+            entry.maxVersion = feature.versions.upperBound
+            return entry
+        }
+        response.finalizedFeaturesEpoch = 0
+        response.finalizedFeatures = Features.all.map { feature in
+            var entry = ApiVersionsResponse.FinalizedFeatureKey()
+            entry.name = feature.name
+            entry.minVersionLevel = feature.versions.upperBound
+            entry.maxVersionLevel = feature.versions.upperBound
+            return entry
+        }
     }
 
     static func answerUnknownVersion(_ call: Call<ApiVersionsResponse>) {

@@ -9,7 +9,8 @@ import NIOCore
 /// - Long poll: the answer waits until `min_bytes` are there or `max_wait_ms` are over; an error is answered at once.
 /// - Sessions (v7+) are not kept: every answer has session id 0, so clients send full requests.
 /// - v9+ leader epochs: ours is always 0, a newer one is UNKNOWN_LEADER_EPOCH. v13+ topic ids.
-/// - Records are visible as soon as they are written; there are no transactions, so read_committed sees the same.
+/// - Records are visible as soon as they are written. read_committed reads up to the last stable offset and is told which
+///   transactions among its records were aborted.
 enum FetchHandler: RequestHandler {
     typealias Request = FetchRequest
 
@@ -50,7 +51,11 @@ private struct Fetch: Sendable {
         var slice: FileSlice?
         var logStartOffset: Int64
         var logEndOffset: Int64
+        var lastStableOffset: Int64
+        var aborted: [AbortedTransaction] = []
     }
+
+    var isCommittedOnly: Bool { request.isolationLevel == 1 }
 
     let request: FetchRequest
     let call: Call<FetchResponse>
@@ -76,13 +81,14 @@ private struct Fetch: Sendable {
         for item in asked {
             var answer = FetchResponse.FetchableTopicResponse.PartitionData()
             answer.partitionIndex = item.request.partition
-            answer.abortedTransactions = request.isolationLevel == 1 ? [] : nil
+            answer.abortedTransactions = isCommittedOnly ? [] : nil
             answer.records = ByteBuffer()
             var slice: FileSlice?
             do throws(Refusal) {
                 let result = try read(item, room: room, isFirst: found.bytes == 0)
                 answer.highWatermark = result.logEndOffset
-                answer.lastStableOffset = result.logEndOffset
+                answer.lastStableOffset = result.lastStableOffset
+                if isCommittedOnly { answer.abortedTransactions = result.aborted.map(Self.describe) }
                 answer.logStartOffset = result.logStartOffset
                 found.ends += result.logEndOffset
                 slice = result.slice
@@ -109,20 +115,42 @@ private struct Fetch: Sendable {
         let limit = min(max(0, Int(item.request.partitionMaxBytes)), room)
         do throws(StorageError) {
             let log = try partition.log()
+            let stable = log.lastStableOffset
             if limit == 0 && !isFirst {
-                return Look(slice: nil, logStartOffset: log.logStartOffset, logEndOffset: log.logEndOffset)
+                return Look(
+                    slice: nil, logStartOffset: log.logStartOffset, logEndOffset: log.logEndOffset,
+                    lastStableOffset: stable)
+            }
+            if isCommittedOnly {
+                let result = try log.readCommitted(
+                    from: item.request.fetchOffset, maxBytes: limit, minOneBatch: isFirst)
+                return Look(
+                    slice: result.slice, logStartOffset: result.logStartOffset, logEndOffset: result.logEndOffset,
+                    lastStableOffset: result.lastStableOffset, aborted: result.aborted)
             }
             let result = try log.read(from: item.request.fetchOffset, maxBytes: limit, minOneBatch: isFirst)
             return Look(
-                slice: result.slice, logStartOffset: result.logStartOffset, logEndOffset: result.logEndOffset)
+                slice: result.slice, logStartOffset: result.logStartOffset, logEndOffset: result.logEndOffset,
+                lastStableOffset: stable)
         } catch {
             throw Refusal(error)
         }
     }
 
+    private static func describe(
+        _ aborted: AbortedTransaction
+    ) -> FetchResponse.FetchableTopicResponse.PartitionData.AbortedTransaction {
+        var entry = FetchResponse.FetchableTopicResponse.PartitionData.AbortedTransaction()
+        entry.producerId = aborted.producerID
+        entry.firstOffset = aborted.firstOffset
+        return entry
+    }
+
     /// Waits for more, then looks again and answers whatever is there.
     func wait(missing: Int, after found: Found) {
-        let wait = FetchWait(missing: missing, eventLoop: call.eventLoop) { self.answer(self.read()) }
+        let wait = FetchWait(
+            missing: missing, isCommittedOnly: isCommittedOnly, eventLoop: call.eventLoop
+        ) { self.answer(self.read()) }
         call.connection.onLoop { $0.onClose(call.slot) { wait.cancel() } }
         wait.start(on: partitions, timeout: .milliseconds(Int64(request.maxWaitMs)))
         let ends = partitions.reduce(Int64(0)) { $0 + ($1.openedLog?.logEndOffset ?? 0) }

@@ -2,9 +2,9 @@ import KafkaProtocol
 
 /// FindCoordinator (10), versions 0–6.
 ///
-/// - There is one node, so it coordinates every group. v4+ several keys in one request.
-/// - Key type 1 (transactions) is refused: this broker has none yet. The code is one that clients take as final, so
-///   that they report the message instead of asking again.
+/// - There is one node, so it coordinates every group (key type 0) and every transactional id (1). v4+ several keys in
+///   one request.
+/// - Key type 2 (share groups) is refused: this broker has none.
 enum FindCoordinatorHandler: RequestHandler {
     typealias Request = FindCoordinatorRequest
 
@@ -40,13 +40,6 @@ enum FindCoordinatorHandler: RequestHandler {
     }
 
     private static func refusal(_ type: Int8) -> Refusal? {
-        switch type {
-        case 0: nil
-        case 1:
-            Refusal(
-                .transactionalIdAuthorizationFailed,
-                "Transactions are not supported by this broker yet; leave transactional.id unset.")
-        default: Refusal(.invalidRequest, "Coordinators of type \(type) are not supported.")
-        }
+        (0...1).contains(type) ? nil : Refusal(.invalidRequest, "Coordinators of type \(type) are not supported.")
     }
 }

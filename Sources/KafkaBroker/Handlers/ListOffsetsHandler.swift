@@ -3,6 +3,7 @@ import KafkaStorage
 
 /// ListOffsets (2), versions 1–11.
 ///
+/// - v2+ isolation read_committed: nothing at or behind the last stable offset is told of.
 /// - Timestamp −1 latest, −2 earliest, −3 the record with the largest timestamp (v7+), −4 earliest local (v8+, the same
 ///   as earliest), −5 latest tiered (v9+) and −6 earliest pending upload (v11): there is no tiered storage, offset −1.
 /// - Any other timestamp: the first record at or after it, or offset −1.
@@ -27,7 +28,7 @@ enum ListOffsetsHandler: RequestHandler {
                     guard let found = topic?.partition(partition.partitionIndex) else {
                         throw Refusal(.unknownTopicOrPartition, "")
                     }
-                    try find(partition.timestamp, in: found, &answer, version: call.version)
+                    try find(partition.timestamp, in: found, &answer, request, version: call.version)
                 } catch {
                     answer.errorCode = error.code
                     answer.offset = -1
@@ -40,25 +41,27 @@ enum ListOffsetsHandler: RequestHandler {
     }
 
     private static func find(
-        _ timestamp: Int64, in partition: Partition, _ answer: inout Answer, version: Int16
+        _ timestamp: Int64, in partition: Partition, _ answer: inout Answer, _ request: ListOffsetsRequest,
+        version: Int16
     ) throws(Refusal) {
         let lowest: Int64 = version >= 11 ? -6 : version >= 9 ? -5 : version >= 8 ? -4 : version >= 7 ? -3 : -2
         guard timestamp >= lowest else { throw Refusal(.unsupportedVersion, "") }
         do throws(StorageError) {
             let log = try partition.log()
+            let end = request.isolationLevel == 1 ? log.lastStableOffset : log.logEndOffset
             switch timestamp {
             case -1:
-                answer.offset = log.logEndOffset
+                answer.offset = end
             case -2, -4:
                 answer.offset = log.logStartOffset
             case -3:
-                guard let found = try log.maxTimestampOffset() else { return }
+                guard let found = try log.maxTimestampOffset(), found.offset < end else { return }
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
             case -5, -6:
                 return
             default:
-                guard let found = try log.offset(forTimestamp: timestamp) else { return }
+                guard let found = try log.offset(forTimestamp: timestamp), found.offset < end else { return }
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
             }

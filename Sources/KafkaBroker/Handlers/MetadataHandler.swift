@@ -59,10 +59,9 @@ enum MetadataHandler: RequestHandler {
             return answer
         }
         do throws(Refusal) {
-            let isOffsets = name == TopicName.consumerOffsets
-            let count = isOffsets ? node.configuration.offsetsTopicPartitions : node.configuration.numPartitions
-            let topic = try node.topics.create(
-                name: name, partitions: count, configs: isOffsets ? OffsetsTopic.topicConfigs : [:])
+            let own = CoordinatorTopic.Definition.named(name)
+            let count = own?.partitionCount(node.configuration) ?? node.configuration.numPartitions
+            let topic = try node.topics.create(name: name, partitions: count, configs: own?.configs ?? [:])
             hasCreated = true
             return describe(topic, node)
         } catch {

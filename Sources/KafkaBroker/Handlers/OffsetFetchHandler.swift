@@ -4,7 +4,8 @@ import KafkaProtocol
 ///
 /// - A partition without a committed offset is answered with offset −1, as is a group nobody knows.
 /// - v2+ null topics mean all; v8+ several groups; v9+ member epochs, which only groups of the newer protocol have;
-///   v10 topic ids. `require_stable` (v7+) has nothing to wait for without transactions.
+///   v10 topic ids.
+/// - `require_stable` (v7+): an offset that an open transaction has committed is UNSTABLE_OFFSET_COMMIT.
 enum OffsetFetchHandler: RequestHandler {
     typealias Request = OffsetFetchRequest
     typealias Group = OffsetFetchResponse.OffsetFetchResponseGroup
@@ -15,9 +16,9 @@ enum OffsetFetchHandler: RequestHandler {
         call.node.groups.run { groups in
             var response = OffsetFetchResponse()
             if call.version >= 8 {
-                response.groups = request.groups.map { find($0, call, groups) }
+                response.groups = request.groups.map { find($0, request.requireStable, call, groups) }
             } else {
-                let group = find(oldStyle(request), call, groups)
+                let group = find(oldStyle(request), request.requireStable, call, groups)
                 response.errorCode = group.errorCode
                 response.topics = group.topics.map { oldStyle($0, error: group.errorCode, version: call.version) }
             }
@@ -26,19 +27,25 @@ enum OffsetFetchHandler: RequestHandler {
     }
 
     private static func find(
-        _ asked: OffsetFetchRequest.OffsetFetchRequestGroup, _ call: Call<OffsetFetchResponse>, _ groups: Groups
+        _ asked: OffsetFetchRequest.OffsetFetchRequestGroup, _ requiresStable: Bool,
+        _ call: Call<OffsetFetchResponse>, _ groups: Groups
     ) -> Group {
         var answer = Group()
         answer.groupId = asked.groupId
         let offsets: [OffsetKey: CommittedOffset]
+        var unstable: Set<OffsetKey> = []
         do throws(Refusal) {
-            offsets = try groups.entry(asked.groupId)?.offsets ?? [:]
+            let entry = try groups.entry(asked.groupId)
+            offsets = entry?.offsets ?? [:]
+            if requiresStable {
+                for pending in (entry?.pendingOffsets ?? [:]).values { unstable.formUnion(pending.keys) }
+            }
         } catch {
             answer.errorCode = error.code.forCoordinator
             return answer
         }
         guard let topics = asked.topics else {
-            answer.topics = everything(offsets, call.node)
+            answer.topics = everything(offsets, unstable, call.node)
             return answer
         }
         answer.topics = topics.map { topic in
@@ -47,22 +54,28 @@ enum OffsetFetchHandler: RequestHandler {
             entry.topicId = topic.topicId
             let name = call.version >= 10 ? call.node.topics.topic(id: topic.topicId)?.name : topic.name
             entry.partitions = topic.partitionIndexes.map { index in
-                let committed = name.flatMap { offsets[OffsetKey(topic: $0, partition: index)] }
-                return partition(index, committed, error: name == nil ? .unknownTopicId : .none)
+                guard let name else { return partition(index, nil, error: .unknownTopicId) }
+                let key = OffsetKey(topic: name, partition: index)
+                return unstable.contains(key)
+                    ? partition(index, nil, error: .unstableOffsetCommit) : partition(index, offsets[key], error: .none)
             }
             return entry
         }
         return answer
     }
 
-    private static func everything(_ offsets: [OffsetKey: CommittedOffset], _ node: BrokerNode) -> [Topic] {
-        let byTopic = Dictionary(grouping: offsets, by: \.key.topic)
-        return byTopic.sorted { $0.key < $1.key }.map { name, committed in
+    private static func everything(
+        _ offsets: [OffsetKey: CommittedOffset], _ unstable: Set<OffsetKey>, _ node: BrokerNode
+    ) -> [Topic] {
+        let byTopic = Dictionary(grouping: unstable.union(offsets.keys), by: \.topic)
+        return byTopic.sorted { $0.key < $1.key }.map { name, keys in
             var entry = Topic()
             entry.name = name
             entry.topicId = node.topics.topic(named: name)?.id ?? .zero
-            entry.partitions = committed.sorted { $0.key.partition < $1.key.partition }.map {
-                partition($0.key.partition, $0.value, error: .none)
+            entry.partitions = keys.sorted { $0.partition < $1.partition }.map { key in
+                unstable.contains(key)
+                    ? partition(key.partition, nil, error: .unstableOffsetCommit)
+                    : partition(key.partition, offsets[key], error: .none)
             }
             return entry
         }

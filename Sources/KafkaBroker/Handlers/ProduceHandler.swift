@@ -11,6 +11,7 @@ import NIOCore
 /// - One batch of format 2 per partition, checked (CRC, counts, size) before it is appended.
 /// - A record without key is refused on a compacted topic (INVALID_RECORD).
 /// - Idempotent producers: repeats within the last five batches are answered with their old offset.
+/// - Transactions: the first batch in a partition is agreed on with the coordinator (`ProduceVerification`).
 /// - v8+ error messages, v13 topic ids.
 enum ProduceHandler: RequestHandler {
     typealias Request = ProduceRequest
@@ -27,6 +28,12 @@ enum ProduceHandler: RequestHandler {
     }
 
     static func handle(_ request: ProduceRequest, _ call: Call<ProduceResponse>) {
+        ProduceVerification.verify(request, call) { append(request, call, $0) }
+    }
+
+    private static func append(
+        _ request: ProduceRequest, _ call: Call<ProduceResponse>, _ verdicts: ProduceVerification.Verdicts
+    ) {
         var response = ProduceResponse()
         var unflushed: [Unflushed] = []
         var hasFailed = false
@@ -44,7 +51,7 @@ enum ProduceHandler: RequestHandler {
                 entry.index = partitionData.index
                 do throws(Refusal) {
                     if let refusal { throw refusal }
-                    let (log, info) = try append(partitionData, to: topic, call)
+                    let (log, info) = try append(partitionData, to: topic, call, verdicts)
                     entry.baseOffset = info.baseOffset
                     entry.logAppendTimeMs = info.logAppendTime
                     entry.logStartOffset = info.logStartOffset
@@ -69,7 +76,8 @@ enum ProduceHandler: RequestHandler {
     }
 
     private static func append(
-        _ data: ProduceRequest.TopicProduceData.PartitionProduceData, to topic: Topic?, _ call: Call<ProduceResponse>
+        _ data: ProduceRequest.TopicProduceData.PartitionProduceData, to topic: Topic?, _ call: Call<ProduceResponse>,
+        _ verdicts: ProduceVerification.Verdicts
     ) throws(Refusal) -> (PartitionLog, LogAppendInfo) {
         guard let topic else {
             throw call.version >= 13
@@ -91,12 +99,15 @@ enum ProduceHandler: RequestHandler {
             rules.requiresKeys = configuration.cleanupPolicy.contains(.compact)
             rules.decompresses = rules.requiresKeys
             let header = try RecordBatches.validateForAppend(records, rules: rules)
-            if header.isTransactional {
-                throw Refusal(.invalidTxnState, "Transactions are not supported by this broker yet.")
+            let verdict = verdicts[OffsetKey(topic: topic.name, partition: data.index)]
+            if let verdict, verdict != .none {
+                throw Refusal(verdict, "The transaction coordinator refuses \(topic.name)-\(data.index).")
             }
             let log = try partition.log()
-            let info = try log.append(records, validated: header)
-            if !info.isDuplicate { partition.announce(bytes: records.readableBytes) }
+            let info = try log.append(records, validated: header, isVerified: verdict != nil)
+            if !info.isDuplicate {
+                partition.announce(bytes: records.readableBytes, isTransactional: header.isTransactional)
+            }
             return (log, info)
         } catch let refusal as Refusal {
             throw refusal

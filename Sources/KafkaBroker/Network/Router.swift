@@ -48,6 +48,14 @@ enum Router {
         OffsetDeleteHandler.self,
         DescribeClusterHandler.self,
         DescribeTopicPartitionsHandler.self,
+        AddPartitionsToTxnHandler.self,
+        AddOffsetsToTxnHandler.self,
+        EndTxnHandler.self,
+        WriteTxnMarkersHandler.self,
+        TxnOffsetCommitHandler.self,
+        DescribeProducersHandler.self,
+        DescribeTransactionsHandler.self,
+        ListTransactionsHandler.self,
     ]
 
     private static let byKey: [(any RequestHandler.Type)?] = {

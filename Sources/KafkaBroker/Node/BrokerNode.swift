@@ -14,6 +14,7 @@ final class BrokerNode: Sendable {
     let groups: GroupCoordinator
     /// Shared by the connections.
     let framePool = FrameBufferPool()
+    let transactions: TransactionCoordinator
     private let boundPort = NIOLockedValueBox(0)
     private let connections = NIOLockedValueBox([ObjectIdentifier: any Channel]())
     /// Does what may take long and nobody waits for.
@@ -39,6 +40,21 @@ final class BrokerNode: Sendable {
         groups = GroupCoordinator(
             configuration: configuration, topics: topics, flusher: directory.flusher, eventLoop: eventLoop,
             logger: logger)
+        transactions = TransactionCoordinator(
+            configuration: configuration, topics: topics, groups: groups, flusher: directory.flusher,
+            eventLoop: eventLoop, logger: logger)
+    }
+
+    /// Ends the transactions that a crash has left decided and not complete, and watches over those that are open.
+    func resumeTransactions() {
+        guard topics.topic(named: TopicName.transactionState) != nil else { return }
+        transactions.run { [logger] transactions in
+            do throws(Refusal) {
+                try transactions.loadAll()
+            } catch {
+                logger.error("the transactions cannot be read back", metadata: ["error": "\(error.message)"])
+            }
+        }
     }
 
     /// The port that is listened on.
@@ -96,6 +112,7 @@ final class BrokerNode: Sendable {
                 groups.expireOffsets(now: WallClock.now())
                 groups.tidy()
             }
+            transactions.run { $0.maintain(now: WallClock.now()) }
         }
     }
 
@@ -113,6 +130,7 @@ final class BrokerNode: Sendable {
     /// Puts everything on disk and lets the folder go.
     func close() async {
         await groups.stop()
+        await transactions.stop()
         directory.stopCleaning()
         try? await maintenance.shutdownGracefully()
         do {

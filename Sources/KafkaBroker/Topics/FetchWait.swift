@@ -12,11 +12,16 @@ final class FetchWait: Sendable {
         var partitions: [Partition] = []
     }
 
+    /// Whether the fetch wants committed records only.
+    let isCommittedOnly: Bool
     private let eventLoop: any EventLoop
     private let state: NIOLockedValueBox<State>
     private let complete: @Sendable () -> Void
 
-    init(missing: Int, eventLoop: any EventLoop, complete: @escaping @Sendable () -> Void) {
+    init(
+        missing: Int, isCommittedOnly: Bool, eventLoop: any EventLoop, complete: @escaping @Sendable () -> Void
+    ) {
+        self.isCommittedOnly = isCommittedOnly
         self.eventLoop = eventLoop
         self.complete = complete
         state = NIOLockedValueBox(State(missing: missing))

@@ -76,9 +76,10 @@ final class Partition: Sendable {
     /// Forgets a fetch.
     func remove(_ wait: FetchWait) { state.withLockedValue { $0.waits[ObjectIdentifier(wait)] = nil } }
 
-    /// Tells waiting fetches that bytes have been appended.
-    func announce(bytes: Int) {
+    /// Tells waiting fetches that bytes have been appended. Those of a transaction are nothing to a read_committed fetch;
+    /// its marker is.
+    func announce(bytes: Int, isTransactional: Bool = false) {
         let waits = state.withLockedValue { $0.waits.isEmpty ? [] : Array($0.waits.values) }
-        for wait in waits { wait.dataArrived(bytes) }
+        for wait in waits where !isTransactional || !wait.isCommittedOnly { wait.dataArrived(bytes) }
     }
 }

@@ -10,11 +10,13 @@ extension RecordBatch {
     /// and the base timestamp, from which the records' deltas then count (KIP-534).
     /// - Parameters:
     ///   - horizon: ms since 1970 from which on the batch's tombstones may go.
+    ///   - always: set the horizon even if there is no tombstone: of a transaction's marker.
     ///   - decompressionLimit: most bytes that the records may take uncompressed.
     /// - Returns: the batch's own buffer if nothing is to be changed; nil if no record is kept.
     /// - Throws: `RecordError` if the records cannot be read or the new ones do not fit a batch.
     public func filtered(
-        settingDeleteHorizon horizon: Int64, decompressionLimit: Int = RecordBatch.defaultDecompressionLimit,
+        settingDeleteHorizon horizon: Int64, always: Bool = false,
+        decompressionLimit: Int = RecordBatch.defaultDecompressionLimit,
         keeping isKept: (RecordView) -> Bool
     ) throws(RecordError) -> ByteBuffer? {
         let bytes = try recordBytes(limit: decompressionLimit)
@@ -33,7 +35,7 @@ extension RecordBatch {
             return true
         }
         guard let firstTimestamp else { return nil }
-        let setsHorizon = hasTombstone && header.deleteHorizon == nil
+        let setsHorizon = (hasTombstone || always) && header.deleteHorizon == nil
         guard setsHorizon || kept.contains(false) else { return buffer }
         var result = header
         result.baseTimestamp = setsHorizon ? horizon : header.deleteHorizon ?? firstTimestamp
