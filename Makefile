@@ -6,7 +6,7 @@ BUILD_FLAGS  := -c release --product sluice $(SWIFT_FLAGS) --disable-index-store
 ifeq ($(shell uname),Linux)
 BUILD_FLAGS  += --static-swift-stdlib
 endif
-SWIFT_FOLDERS := Package.swift Sources Tests Tools
+SWIFT_FOLDERS := Package.swift Sources Tests Tools Examples/Package.swift Examples/Sources
 SHELL_FILES  := .ci/run $(wildcard scripts/*.sh)
 DB           ?= sqlite
 # The demo shares the tests' debug build: the first row moves four minutes sooner than with the optimiser.
@@ -16,10 +16,10 @@ CONFIGURATION ?= debug
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak bench format lint deps clean
+.PHONY: help build demo demo-services test test-examples soak crash-services bench format lint deps clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build .build/release/sluice
 	@scripts/install-deps.sh build
@@ -31,6 +31,15 @@ demo: ## Watch a row travel from table to topic to table (DB=mariadb: not SQLite
 	swift build $(if $(filter release,$(CONFIGURATION)),$(BUILD_FLAGS),--product sluice $(SWIFT_FLAGS))
 	@SLUICE=.build/$(CONFIGURATION)/sluice scripts/demo.sh $(DB)
 
+examples-build:
+	@scripts/install-deps.sh build demo-services
+	swift build --product sluice $(SWIFT_FLAGS)
+	@echo 'Building the example services; the first time takes about four minutes on two cores.'
+	swift build --package-path Examples $(SWIFT_FLAGS) --disable-index-store
+
+demo-services: examples-build ## Watch three instances of a service keep one database exact while one is killed
+	python3 scripts/demo_services.py $(if $(filter mariadb,$(DB)),--database mariadb)
+
 test: ## Install what is missing, build everything, run every test
 	@scripts/install-deps.sh build test
 	swift build --build-tests $(SWIFT_FLAGS)
@@ -41,9 +50,19 @@ soak: ## Random histories of power cuts and kills, many seeds (SEEDS=20000 FIRST
 	SLUICE_SOAK_SEEDS=$(or $(SEEDS),20000) SLUICE_SOAK_FIRST=$(or $(FIRST),0) swift test --skip-build $(SWIFT_FLAGS) \
 		--filter CrashHistoryTests
 
+test-examples: examples-build ## Test the example services over HTTP, on SQLite and MariaDB
+	@scripts/install-deps.sh test-examples
+	python3 -m unittest discover --start-directory Tests/ExampleTests --verbose
+
+crash-services: ## Kill the outbox's and the inbox's processes at each step, 100 rounds (ROUNDS=n)
+	@scripts/install-deps.sh build test
+	swift build --build-tests $(SWIFT_FLAGS)
+	SLUICE_CRASH_ROUNDS=$(or $(ROUNDS),100) swift test --skip-build $(SWIFT_FLAGS) --filter OutboxCrashTests
+
 bench: ## Print start times, memory, row latency and broker load (docs/benchmarks.md explains them)
 	@scripts/install-deps.sh build bench
 	swift build $(BUILD_FLAGS)
+	swift build $(subst --product sluice,--product ServiceProbe,$(BUILD_FLAGS))
 	python3 Benchmarks/bench.py
 
 format: ## Rewrite the sources in the house format
@@ -59,4 +78,4 @@ deps: ## Install everything that build, tests, demo and benchmarks need
 	@scripts/install-deps.sh build test demo-mariadb bench lint
 
 clean: ## Remove everything that was built
-	rm -rf .build .venv
+	rm -rf .build .venv Examples/.build

@@ -20,6 +20,8 @@ let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -30,6 +32,8 @@ let package = Package(
         .library(name: "KafkaProtocol", targets: ["KafkaProtocol"]),
         .library(name: "KafkaBroker", targets: ["KafkaBroker"]),
         .library(name: "KafkaClient", targets: ["KafkaClient"]),
+        .library(name: "KafkaService", targets: ["KafkaService"]),
+        .library(name: "KafkaServiceSQL", targets: ["KafkaServiceSQL"]),
         .library(name: "ConnectAPI", targets: ["ConnectAPI"]),
         .library(name: "ConnectRuntime", targets: ["ConnectRuntime"]),
         .library(name: "ConnectSQL", targets: ["ConnectSQL"]),
@@ -40,6 +44,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // C: module maps of system libraries, and the one routine that needs a CPU instruction.
@@ -75,6 +81,12 @@ let package = Package(
             dependencies: ["KafkaProtocol", nioCore, nioPosix, nioConcurrency, logging, deque, collections],
             swiftSettings: swiftSettings),
         .target(
+            name: "KafkaService",
+            dependencies: [
+                "KafkaClient", "KafkaProtocol", nioCore, nioConcurrency, logging, deque, metrics, lifecycle,
+            ],
+            swiftSettings: swiftSettings),
+        .target(
             name: "ConnectAPI",
             dependencies: [nioCore, logging, collections], swiftSettings: swiftSettings),
         .target(
@@ -91,6 +103,9 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
         .target(
+            name: "KafkaServiceSQL", dependencies: ["KafkaService", "ConnectSQL", nioPosix, nioConcurrency],
+            swiftSettings: swiftSettings),
+        .target(
             name: "KafkaTesting",
             dependencies: ["KafkaBroker", "KafkaStorage", "KafkaClient", "KafkaProtocol", nioCore, nioPosix, logging],
             swiftSettings: swiftSettings),
@@ -103,6 +118,10 @@ let package = Package(
                 nioPosix, nioConcurrency, logging, argumentParser, collections,
             ],
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ServiceProbe",
+            dependencies: ["KafkaService", "KafkaServiceSQL", "KafkaClient", nioCore, nioConcurrency, logging],
+            path: "Tools/ServiceProbe/Sources", swiftSettings: swiftSettings),
         .executableTarget(
             name: "MessageGenerator", path: "Tools/MessageGenerator/Sources", swiftSettings: swiftSettings),
 

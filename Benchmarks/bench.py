@@ -13,6 +13,7 @@ import time
 from broker import broker_tables
 from latency import mariadb, measure_latency, sqlite
 from processes import Sluice, Tansu, idle_figures, measure_start
+from services import services_tables
 from table import percentile, print_table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -69,10 +70,12 @@ def main():
     parser.add_argument("--sluice", default=os.path.join(ROOT, ".build/release/sluice"))
     parser.add_argument("--runs", type=int, default=15, help="starts per program")
     parser.add_argument("--rows", type=int, default=300, help="rows sent one by one")
+    parser.add_argument("--probe", default=os.path.join(ROOT, ".build/release/ServiceProbe"))
+    parser.add_argument("--records", type=int, default=200_000, help="records that the listeners read")
     parser.add_argument("--megabytes", type=int, default=100, help="record bytes per run of the broker tables")
-    parser.add_argument("only", nargs="*", help="start, latency, broker; everything by default")
+    parser.add_argument("only", nargs="*", help="start, latency, broker, services; everything by default")
     options = parser.parse_args()
-    only = options.only or ["start", "latency", "broker"]
+    only = options.only or ["start", "latency", "broker", "services"]
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}  {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start")
     if load > 0.5 * os.cpu_count():
@@ -83,6 +86,8 @@ def main():
         latency_table(options.sluice, options.rows)
     if "broker" in only:
         broker_tables(options.sluice, options.megabytes)
+    if "services" in only:
+        services_tables(options.sluice, options.probe, options.records)
 
 
 if __name__ == "__main__":

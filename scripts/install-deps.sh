@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for the parts named: build, test, demo-sqlite, demo-mariadb, bench, lint.
+# Installs what is missing for the parts named: build, test, test-examples, demo-services, demo-sqlite, demo-mariadb, bench, lint.
 # Silent when nothing is missing. Knows Debian and its children, and Homebrew; elsewhere it says what to install.
 # shellcheck disable=SC2086 # packages, modules and missing are lists of words
 set -euo pipefail
@@ -29,6 +29,13 @@ for part in "$@"; do
         test)
             packages+=" mariadb-server kcat sqlite3 curl"
             modules+=" confluent-kafka kafka-python aiokafka pymysql"
+            ;;
+        demo-services)
+            packages+=" curl"
+            ;;
+        test-examples)
+            packages+=" mariadb-server"
+            modules+=" confluent-kafka pymysql openapi-spec-validator"
             ;;
         bench)
             packages+=" mariadb-server librdkafka-dev gcc libc6-dev"
