@@ -16,7 +16,7 @@ CONFIGURATION ?= debug
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-services test test-examples soak crash-services bench format lint deps clean
+.PHONY: help build demo demo-services test test-examples soak crash-services bench format lint deps clean fuzz compat
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,16 @@ bench: ## Print start times, memory, row latency and broker load (docs/benchmark
 	swift build $(BUILD_FLAGS)
 	swift build $(subst --product sluice,--product ServiceProbe,$(BUILD_FLAGS))
 	python3 Benchmarks/bench.py
+
+fuzz: ## Send damaged requests to the broker for ten minutes (SLUICE_FUZZ_SECONDS, SLUICE_FUZZ_SEED)
+	swift build --build-tests $(SWIFT_FLAGS)
+	SLUICE_FUZZ_SECONDS=$${SLUICE_FUZZ_SECONDS:-600} swift test --skip-build $(SWIFT_FLAGS) --filter FuzzTests
+
+compat: ## Run other people's clients against the broker, Java's too (fetches 200 MB once)
+	@scripts/install-deps.sh build test
+	scripts/java-clients.sh > /dev/null
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build $(SWIFT_FLAGS) --filter ForeignClientTests
 
 format: ## Rewrite the sources in the house format
 	swift format --in-place --parallel --recursive $(SWIFT_FOLDERS)

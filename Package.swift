@@ -154,7 +154,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "IntegrationTests", dependencies: ["SluiceCLI", "KafkaTesting", "KafkaClient", nioCore, logging],
-            exclude: ["Support/durable.py", "Support/group.py"], swiftSettings: swiftSettings),
+            exclude: [
+                "Support/durable.py", "Support/group.py", "Support/read_committed.py", "Support/transactional.py",
+            ], swiftSettings: swiftSettings),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
         .testTarget(
             name: "CLITests",

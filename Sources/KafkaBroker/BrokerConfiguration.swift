@@ -38,6 +38,8 @@ public struct BrokerConfiguration: Sendable {
     public var groupSessionTimeouts: ClosedRange<Int32> = 6000...1_800_000
     /// Most members of a group.
     public var groupMaxSize = Int(Int32.max)
+    /// What bounds groups of the consumer protocol.
+    var consumerGroupLimits = ConsumerGroupLimits()
     /// Largest request, in bytes.
     public var maxRequestBytes = 104_857_600
     /// Most bytes of records in one fetch answer.
@@ -106,6 +108,12 @@ public struct BrokerConfiguration: Sendable {
         let longest = int("group.max.session.timeout.ms").map { Int32(clamping: $0) } ?? groupSessionTimeouts.upperBound
         groupSessionTimeouts = shortest...max(shortest, longest)
         groupMaxSize = int("group.max.size") ?? groupMaxSize
+        consumerGroupLimits.sessionTimeout =
+            int("group.consumer.session.timeout.ms").map { Int64($0) } ?? consumerGroupLimits.sessionTimeout
+        consumerGroupLimits.heartbeatInterval =
+            int("group.consumer.heartbeat.interval.ms").map { Int32(clamping: $0) }
+            ?? consumerGroupLimits.heartbeatInterval
+        consumerGroupLimits.maxSize = int("group.consumer.max.size") ?? consumerGroupLimits.maxSize
         maxRequestBytes = int("socket.request.max.bytes") ?? maxRequestBytes
         fetchMaxBytes = int("fetch.max.bytes") ?? fetchMaxBytes
         maxConnections = int("max.connections") ?? maxConnections

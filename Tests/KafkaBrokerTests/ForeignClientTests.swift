@@ -9,6 +9,9 @@ struct ForeignClientTests {
     private static let compat = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("Compat").path
 
+    /// Members of the consumer protocol learn what is new by their heartbeats.
+    private static let quickHeartbeats = ["group.consumer.heartbeat.interval.ms": "200"]
+
     /// Runs a program found on the path; gives its output and how it ended.
     static func run(_ command: [String]) async throws -> (output: String, status: Int32) {
         let process = Process()
@@ -61,9 +64,9 @@ struct ForeignClientTests {
 
     @Test(
         "librdkafka", .enabled(if: has("confluent_kafka"), "confluent-kafka is not installed"),
-        arguments: ["produce_consume.py", "groups.py", "admin.py", "transactions.py"])
+        arguments: ["produce_consume.py", "groups.py", "admin.py", "transactions.py", "consumer_protocol.py"])
     func librdkafka(script: String) async throws {
-        let broker = try await TestBroker.start()
+        let broker = try await TestBroker.start(properties: Self.quickHeartbeats)
         try await runScript(["python3", "\(Self.compat)/librdkafka/\(script)"], on: broker)
         await broker.stop()
     }
@@ -82,9 +85,9 @@ struct ForeignClientTests {
 
     @Test(
         "Apache Kafka's Java clients", .enabled(if: hasJavaClients, "scripts/java-clients.sh has not been run"),
-        arguments: ["Transactions"])
+        arguments: ["Transactions", "ConsumerGroups"])
     func java(program: String) async throws {
-        let broker = try await TestBroker.start()
+        let broker = try await TestBroker.start(properties: Self.quickHeartbeats)
         try await runScript(["\(Self.compat)/java/run.sh", program], on: broker)
         await broker.stop()
     }

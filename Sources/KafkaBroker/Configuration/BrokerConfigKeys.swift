@@ -11,6 +11,15 @@ enum BrokerConfigKeys {
         ConfigKey(
             "fetch.max.bytes", .int, "57671680", minimum: 1024, "Most bytes of records in one fetch answer."),
         ConfigKey(
+            "group.consumer.heartbeat.interval.ms", .int, "5000", minimum: 1,
+            "Time between heartbeats that members of the consumer protocol are told."),
+        ConfigKey(
+            "group.consumer.max.size", .int, "2147483647", minimum: 1,
+            "Most members of a group of the consumer protocol."),
+        ConfigKey(
+            "group.consumer.session.timeout.ms", .int, "45000", minimum: 1,
+            "How long a member of the consumer protocol may stay silent."),
+        ConfigKey(
             "group.initial.rebalance.delay.ms", .int, "0", minimum: 0,
             "How long an empty group waits for more members before its first generation. Kafka's default is 3000."),
         ConfigKey(

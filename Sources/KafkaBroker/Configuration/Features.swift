@@ -5,5 +5,7 @@ enum Features {
         var versions: ClosedRange<Int16>
     }
 
-    static let all = [Feature(name: "transaction.version", versions: 0...2)]
+    static let all = [
+        Feature(name: "group.version", versions: 0...1), Feature(name: "transaction.version", versions: 0...2),
+    ]
 }

@@ -3,7 +3,7 @@ import KafkaStorage
 import Logging
 import NIOCore
 
-/// Serves the groups of the classic protocol and their offsets.
+/// Serves the groups of both protocols and their offsets.
 ///
 /// All groups live on one event loop, so no lock is needed and requests of a group cannot overtake each other; `run`
 /// gets there. Handlers talk to `Groups`, which is what the loop owns.
@@ -55,6 +55,10 @@ final class Groups {
     /// A group with what belongs to it outside the state machine.
     final class Entry {
         var group: ClassicGroup
+        /// The group, if it is one of the consumer protocol; `group` has no members then.
+        var consumer: ConsumerGroup?
+        /// Whether the offsets topic lacks what a failed write has left out.
+        var mustWriteAll = false
         var offsets: [OffsetKey: CommittedOffset] = [:]
         /// What open transactions have committed, by producer id: in force when they are.
         var pendingOffsets: [Int64: [OffsetKey: CommittedOffset]] = [:]
@@ -121,6 +125,8 @@ final class Groups {
             let since = value.currentStateTimestamp
             let entry = Entry(group, emptySince: max(0, since))
             entry.offsets = replay.offsets[id] ?? [:]
+            entry.consumer = replay.consumers[id]
+            entry.consumer?.restart(now: now, limits: configuration.consumerGroupLimits)
             for (producer, offsets) in replay.pending { entry.pendingOffsets[producer] = offsets[id] }
             entries[id] = entry
             schedule(entry)
@@ -179,7 +185,8 @@ final class Groups {
 
     /// Sets the timer to the group's next deadline. A deadline that moved later is noticed when the old one rings.
     func schedule(_ entry: Entry) {
-        guard !isStopped, let deadline = entry.group.nextDeadline else {
+        let deadlines = [entry.group.nextDeadline, entry.consumer?.nextDeadline].compactMap(\.self)
+        guard !isStopped, let deadline = deadlines.min() else {
             entry.timer?.cancel()
             entry.timer = nil
             entry.timerDeadline = .max
@@ -192,7 +199,9 @@ final class Groups {
         entry.timer = eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(delay)) {
             entry.timer = nil
             entry.timerDeadline = .max
-            self.perform(entry.group.expire(now: SteadyClock.now()), entry)
+            let now = SteadyClock.now()
+            if entry.consumer != nil { self.expireConsumers(entry, now: now) }
+            self.perform(entry.group.expire(now: now), entry)
         }
     }
 

@@ -24,6 +24,7 @@ enum GroupRecords {
     enum Decoded {
         case offset(group: String, key: OffsetKey, value: CommittedOffset?)
         case group(id: String, value: GroupMetadataValue?)
+        case consumerGroup(id: String, ConsumerGroupRecords.Decoded)
     }
 
     private static let offsetKeyVersion: Int16 = 1
@@ -76,7 +77,7 @@ enum GroupRecords {
         return (try tombstone(group: group.id).key, try value.encodeVersioned(version: valueVersion))
     }
 
-    /// Reads a record; nil for kinds that are not ours (a Kafka cluster's newer group kinds).
+    /// Reads a record; nil for kinds that are not ours (a Kafka cluster's share and streams groups).
     static func decode(key: ByteBuffer, value: ByteBuffer?) throws(WireError) -> Decoded? {
         guard let version = key.getInteger(at: key.readerIndex, as: Int16.self) else { return nil }
         switch version {
@@ -97,7 +98,9 @@ enum GroupRecords {
                     try GroupMetadataValue.decodeVersioned(bytes)
                 })
         default:
-            return nil
+            return try ConsumerGroupRecords.decode(version: version, key: key, value: value).map {
+                .consumerGroup(id: $0.group, $0.1)
+            }
         }
     }
 

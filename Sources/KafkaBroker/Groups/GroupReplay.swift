@@ -4,12 +4,13 @@ import KafkaProtocol
 struct GroupReplay {
     private(set) var offsets: [String: [OffsetKey: CommittedOffset]] = [:]
     private(set) var metadata: [String: GroupMetadataValue] = [:]
+    private(set) var consumers: [String: ConsumerGroup] = [:]
     /// Offsets of transactions that are open, by producer id and group.
     private(set) var pending: [Int64: [String: [OffsetKey: CommittedOffset]]] = [:]
 
     /// The groups that there is something to know of.
     var groups: Set<String> {
-        var groups = Set(metadata.keys).union(offsets.filter { !$0.value.isEmpty }.keys)
+        var groups = Set(metadata.keys).union(consumers.keys).union(offsets.filter { !$0.value.isEmpty }.keys)
         for offsets in pending.values { groups.formUnion(offsets.keys) }
         return groups
     }
@@ -29,6 +30,9 @@ struct GroupReplay {
                     offsets[group, default: [:]][key] = value
                 }
             case .group(let id, let value): metadata[id] = value
+            case .consumerGroup(let id, .group(epoch: nil)): consumers[id] = nil
+            case .consumerGroup(let id, let record):
+                consumers[id, default: ConsumerGroup(id: id)].apply(record)
             }
         }
     }

@@ -25,7 +25,7 @@ extension Groups {
     func expireOffsets(now: Int64) {
         let retention = configuration.offsetsRetentionMinutes * 60_000
         for (id, entry) in entries {
-            guard entry.group.state == .empty, entry.group.pendingMembers.isEmpty, entry.pendingOffsets.isEmpty else {
+            guard entry.group.state == .empty, entry.isEmpty, entry.pendingOffsets.isEmpty else {
                 continue
             }
             let old = entry.offsets.filter { now - max($0.value.timestamp, entry.emptySince) >= retention }
@@ -65,6 +65,10 @@ extension Groups {
             for (key, value) in entry.offsets {
                 records.append(try GroupRecords.offset(group: id, key: key, value: value))
             }
+            if let consumer = entry.consumer {
+                records += try ConsumerGroupRecords.everything(consumer)
+                continue
+            }
             // A group in the middle of a rebalance is remembered as of its last generation by whoever writes it next.
             if entry.group.state == .stable || (entry.group.state == .empty && entry.group.protocolType != nil) {
                 let since = entry.group.state == .empty ? entry.emptySince : WallClock.now()
@@ -77,7 +81,7 @@ extension Groups {
     private func remove(_ keys: [OffsetKey], of entry: Entry, id: String, withGroup: Bool) {
         do {
             var records = try keys.map { try GroupRecords.offset(group: id, key: $0, value: nil) }
-            if withGroup { records.append(try GroupRecords.tombstone(group: id)) }
+            if withGroup { records += try entry.tombstones() }
             for key in keys { entry.offsets[key] = nil }
             if withGroup { forget(id) }
             store.append(records, group: id) { error in

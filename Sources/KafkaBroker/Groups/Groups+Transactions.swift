@@ -23,6 +23,10 @@ extension Groups {
         _ entry: Entry, memberID: String, instanceID: String?, generation: Int32
     ) -> ErrorCode {
         if entry.group.state == .dead { return .coordinatorNotAvailable }
+        if let consumer = entry.consumer {
+            let isAnonymous = memberID.isEmpty && generation < 0
+            return isAnonymous ? .none : consumer.checkCommit(memberID: memberID, epoch: generation)
+        }
         if generation < 0, entry.group.state == .empty { return .none }
         guard generation >= 0 || !memberID.isEmpty || instanceID != nil else { return .none }
         return entry.group.check(memberID: memberID, instanceID: instanceID, generation: generation)

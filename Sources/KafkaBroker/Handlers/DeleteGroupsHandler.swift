@@ -33,8 +33,8 @@ enum DeleteGroupsHandler: RequestHandler {
     private static func delete(_ name: String, _ groups: Groups, _ done: @escaping (ErrorCode) -> Void) {
         do {
             guard let entry = try groups.entry(name) else { return done(.groupIdNotFound) }
-            guard entry.group.members.isEmpty, entry.group.pendingMembers.isEmpty else { return done(.nonEmptyGroup) }
-            var records = [try GroupRecords.tombstone(group: name)]
+            guard entry.isEmpty else { return done(.nonEmptyGroup) }
+            var records = try entry.tombstones()
             for key in entry.offsets.keys { records.append(try GroupRecords.offset(group: name, key: key, value: nil)) }
             groups.store.append(records, group: name) { error in
                 if error == .none { groups.forget(name) }

@@ -31,6 +31,13 @@ enum DescribeGroupsHandler: RequestHandler {
                 }
                 return answer
             }
+            if entry.consumer != nil {
+                if version >= 6 {
+                    answer.errorCode = .groupIdNotFound
+                    answer.errorMessage = "Group \(id) is not a classic group."
+                }
+                return answer
+            }
             group = entry.group
         } catch {
             answer.errorCode = error.code.forCoordinator

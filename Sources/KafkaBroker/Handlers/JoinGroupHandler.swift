@@ -31,6 +31,7 @@ enum JoinGroupHandler: RequestHandler {
         if existing == nil && !request.memberId.isEmpty { return refuse(.unknownMemberId, request, call) }
         let entry: Groups.Entry
         if let existing { entry = existing } else { entry = try groups.entryOrNew(request.groupId) }
+        try groups.becomeClassic(entry)
         let members = entry.group.members
         if members[request.memberId] == nil && members.count >= groups.configuration.groupMaxSize {
             return refuse(.groupMaxSizeReached, request, call)

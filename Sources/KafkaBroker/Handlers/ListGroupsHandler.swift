@@ -1,7 +1,6 @@
 import KafkaProtocol
 
-/// ListGroups (16), versions 0–5. v4+ filters by state, v5+ by type; every group is of the classic type. Both filters
-/// ignore case.
+/// ListGroups (16), versions 0–5. v4+ filters by state, v5+ by type (classic or consumer). Both filters ignore case.
 enum ListGroupsHandler: RequestHandler {
     typealias Request = ListGroupsRequest
 
@@ -13,14 +12,15 @@ enum ListGroupsHandler: RequestHandler {
                 let states = Set(request.statesFilter.map { $0.lowercased() })
                 let types = Set(request.typesFilter.map { $0.lowercased() })
                 for (id, entry) in groups.entries.sorted(by: { $0.key < $1.key }) {
-                    let state = entry.group.state.rawValue
+                    let state = entry.consumer?.state.rawValue ?? entry.group.state.rawValue
+                    let type = entry.consumer == nil ? "classic" : "consumer"
                     if !states.isEmpty && !states.contains(state.lowercased()) { continue }
-                    if !types.isEmpty && !types.contains("classic") { continue }
+                    if !types.isEmpty && !types.contains(type) { continue }
                     var listed = ListGroupsResponse.ListedGroup()
                     listed.groupId = id
-                    listed.protocolType = entry.group.protocolType ?? ""
+                    listed.protocolType = entry.consumer == nil ? entry.group.protocolType ?? "" : "consumer"
                     listed.groupState = state
-                    listed.groupType = "classic"
+                    listed.groupType = type
                     response.groups.append(listed)
                 }
             } catch {

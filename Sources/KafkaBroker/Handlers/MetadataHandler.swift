@@ -45,7 +45,8 @@ enum MetadataHandler: RequestHandler {
         _ hasCreated: inout Bool
     ) -> MetadataResponse.MetadataResponseTopic {
         var answer = MetadataResponse.MetadataResponseTopic()
-        guard let name = asked.name else {
+        // Java's consumer asks by id with an empty name.
+        guard let name = asked.name, asked.topicId == .zero else {
             if let topic = node.topics.topic(id: asked.topicId) { return describe(topic, node) }
             answer.name = nil
             answer.topicId = asked.topicId

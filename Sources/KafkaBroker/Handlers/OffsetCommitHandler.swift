@@ -5,7 +5,7 @@ import KafkaProtocol
 /// - The offsets are on disk before the answer. Metadata comes back unchanged; too long a text is
 ///   OFFSET_METADATA_TOO_LARGE.
 /// - A generation below 0 commits for a group without members (a consumer that assigns its own partitions).
-/// - v6+ leader epochs, v7+ static members, v10 topic ids. v2–4 carry a retention time, which Kafka no longer heeds.
+/// - v6+ leader epochs, v7+ static members, v9+ member epochs (KIP-848: STALE_MEMBER_EPOCH), v10 topic ids. v2–4 carry a retention time, which Kafka no longer heeds.
 enum OffsetCommitHandler: RequestHandler {
     typealias Request = OffsetCommitRequest
 
@@ -36,9 +36,9 @@ enum OffsetCommitHandler: RequestHandler {
             entry = try groups.entryOrNew(request.groupId)
         }
         guard let entry else { return answer(request, call, error: .coordinatorNotAvailable) }
-        let error = entry.group.checkCommit(
-            memberID: request.memberId, instanceID: request.groupInstanceId,
-            generation: request.generationIdOrMemberEpoch, now: SteadyClock.now())
+        let error = groups.checkCommit(
+            entry, memberID: request.memberId, instanceID: request.groupInstanceId,
+            epoch: request.generationIdOrMemberEpoch, version: call.version, now: SteadyClock.now())
         if error != .none { return answer(request, call, error: error) }
 
         var response = OffsetCommitResponse()

@@ -27,7 +27,11 @@ enum OffsetDeleteHandler: RequestHandler {
         if !entry.group.members.isEmpty && entry.group.protocolType != "consumer" {
             throw Refusal(.nonEmptyGroup, "Group \(request.groupId) is not of consumers and not empty.")
         }
-        let subscribed = subscribedTopics(entry.group)
+        var subscribed = subscribedTopics(entry.group)
+        if let consumer = entry.consumer {
+            subscribed.formUnion(
+                consumer.subscribed.partitionCounts.keys.compactMap { call.node.topics.topic(id: $0)?.name })
+        }
         var response = OffsetDeleteResponse()
         var keys: [OffsetKey] = []
         for topic in request.topics {

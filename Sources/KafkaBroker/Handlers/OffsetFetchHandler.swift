@@ -3,7 +3,7 @@ import KafkaProtocol
 /// OffsetFetch (9), versions 1–10.
 ///
 /// - A partition without a committed offset is answered with offset −1, as is a group nobody knows.
-/// - v2+ null topics mean all; v8+ several groups; v9+ member epochs, which only groups of the newer protocol have;
+/// - v2+ null topics mean all; v8+ several groups; v9+ member epochs of the consumer protocol are checked;
 ///   v10 topic ids.
 /// - `require_stable` (v7+): an offset that an open transaction has committed is UNSTABLE_OFFSET_COMMIT.
 enum OffsetFetchHandler: RequestHandler {
@@ -36,6 +36,10 @@ enum OffsetFetchHandler: RequestHandler {
         var unstable: Set<OffsetKey> = []
         do throws(Refusal) {
             let entry = try groups.entry(asked.groupId)
+            if call.version >= 9, let consumer = entry?.consumer {
+                answer.errorCode = consumer.checkFetch(memberID: asked.memberId, epoch: asked.memberEpoch)
+                if answer.errorCode != .none { return answer }
+            }
             offsets = entry?.offsets ?? [:]
             if requiresStable {
                 for pending in (entry?.pendingOffsets ?? [:]).values { unstable.formUnion(pending.keys) }

@@ -56,6 +56,18 @@ enum Router {
         DescribeProducersHandler.self,
         DescribeTransactionsHandler.self,
         ListTransactionsHandler.self,
+        ConsumerGroupHeartbeatHandler.self,
+        ConsumerGroupDescribeHandler.self,
+        AlterReplicaLogDirsHandler.self,
+        ElectLeadersHandler.self,
+        AlterPartitionReassignmentsHandler.self,
+        ListPartitionReassignmentsHandler.self,
+        DescribeClientQuotasHandler.self,
+        AlterClientQuotasHandler.self,
+        DescribeQuorumHandler.self,
+        UpdateFeaturesHandler.self,
+        UnregisterBrokerHandler.self,
+        ListConfigResourcesHandler.self,
     ]
 
     private static let byKey: [(any RequestHandler.Type)?] = {

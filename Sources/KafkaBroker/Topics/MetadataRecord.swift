@@ -17,9 +17,12 @@ enum MetadataRecord: Equatable {
     case topicDeleted(name: String)
     /// Producer ids below this one may have been given out.
     case producerIDs(next: Int64)
+    /// The limits of a client quota's entity; none means that the entity has no quota.
+    case quotas(ClientQuotas.Entity, [String: Double])
 
     private static let topicKind: Int16 = 1
     private static let producerIDKind: Int16 = 2
+    private static let quotaKind: Int16 = 3
     private static let version: Int16 = 1
     static let largestPartitionCount: Int32 = 100_000
 
@@ -34,6 +37,17 @@ enum MetadataRecord: Equatable {
             writer.writeString(name, flexible: false)
         case .producerIDs:
             writer.writeInt16(Self.producerIDKind)
+        case .quotas(let entity, _):
+            writer.writeInt16(Self.quotaKind)
+            writer.writeArrayCount(entity.count, flexible: false)
+            for (type, name) in entity.sorted(by: { $0.key < $1.key }) {
+                writer.writeString(type, flexible: false)
+                if let name {
+                    writer.writeString(name, flexible: false)
+                } else {
+                    writer.writeNullString(flexible: false)
+                }
+            }
         }
         return writer.buffer
     }
@@ -54,6 +68,13 @@ enum MetadataRecord: Equatable {
             return nil
         case .producerIDs(let next):
             writer.writeInt64(next)
+        case .quotas(_, let limits):
+            if limits.isEmpty { return nil }
+            writer.writeArrayCount(limits.count, flexible: false)
+            for (key, limit) in limits.sorted(by: { $0.key < $1.key }) {
+                writer.writeString(key, flexible: false)
+                writer.writeFloat64(limit)
+            }
         }
         return writer.buffer
     }
@@ -62,6 +83,10 @@ enum MetadataRecord: Equatable {
     init?(key: ByteBuffer, value: ByteBuffer?) throws(WireError) {
         var keyReader = WireReader(key)
         let kind = try keyReader.readInt16()
+        if kind == Self.quotaKind {
+            self = try Self.quotas(&keyReader, value)
+            return
+        }
         guard let value else {
             guard kind == Self.topicKind else { return nil }
             self = .topicDeleted(name: try keyReader.readString(flexible: false))
@@ -90,5 +115,23 @@ enum MetadataRecord: Equatable {
         default:
             return nil
         }
+    }
+    private static func quotas(_ key: inout WireReader, _ value: ByteBuffer?) throws(WireError) -> MetadataRecord {
+        var entity: ClientQuotas.Entity = [:]
+        for _ in 0..<(try key.readArrayCount(flexible: false, elementSize: 4)) {
+            let type = try key.readString(flexible: false)
+            entity.updateValue(try key.readNullableString(flexible: false), forKey: type)
+        }
+        guard let value else { return .quotas(entity, [:]) }
+        var reader = WireReader(value)
+        guard try reader.readInt16() == version else {
+            throw WireError("a record of the metadata log was written by a newer Sluice")
+        }
+        var limits: [String: Double] = [:]
+        for _ in 0..<(try reader.readArrayCount(flexible: false, elementSize: 10)) {
+            let name = try reader.readString(flexible: false)
+            limits[name] = try reader.readFloat64()
+        }
+        return .quotas(entity, limits)
     }
 }

@@ -15,6 +15,8 @@ final class TopicRegistry: Sendable {
         var collisions: [String: String] = [:]
         var nextProducerID: Int64 = 0
         var producerIDsReserved: Int64 = 0
+        var version: UInt64 = 0
+        var quotas: [ClientQuotas.Entity: [String: Double]] = [:]
     }
 
     static let metadataTopic = "__cluster_metadata"
@@ -45,6 +47,9 @@ final class TopicRegistry: Sendable {
     func topic(id: KafkaUUID) -> Topic? { state.withLockedValue { $0.byID[id] } }
     /// All topics, sorted by name.
     var all: [Topic] { state.withLockedValue { Array($0.byName.values) }.sorted { $0.name < $1.name } }
+
+    /// Changes whenever a topic comes, goes or grows.
+    var version: UInt64 { state.withLockedValue { $0.version } }
 
     // MARK: Changing
 
@@ -81,6 +86,7 @@ final class TopicRegistry: Sendable {
     func delete(_ topic: Topic) throws(Refusal) {
         try write(.topicDeleted(name: topic.name))
         state.withLockedValue { state in
+            state.version += 1
             state.byName[topic.name] = nil
             state.byID[topic.id] = nil
             state.collisions[TopicName.collisionKey(topic.name)] = nil
@@ -101,6 +107,7 @@ final class TopicRegistry: Sendable {
         let configs = topic.configs
         try write(.topic(.init(name: topic.name, id: topic.id, partitions: count, configs: configs)))
         topic.append(makePartitions(existing..<count, of: topic.name, configs: configs))
+        state.withLockedValue { $0.version += 1 }
     }
 
     /// Replaces a topic's own settings.
@@ -122,6 +129,18 @@ final class TopicRegistry: Sendable {
         if let reserve = taken.reserve { try write(.producerIDs(next: reserve)) }
         return taken.id
     }
+
+    /// All client quotas.
+    var quotas: [ClientQuotas.Entity: [String: Double]] { state.withLockedValue { $0.quotas } }
+
+    /// Replaces the limits of an entity; none removes it.
+    func setQuotas(_ limits: [String: Double], of entity: ClientQuotas.Entity) throws(Refusal) {
+        try write(.quotas(entity, limits))
+        state.withLockedValue { $0.quotas[entity] = limits.isEmpty ? nil : limits }
+    }
+
+    /// Where the metadata log ends.
+    var metadataEndOffset: Int64 { metadataLog.logEndOffset }
 
     /// Calls back, on some thread, when all changes made so far are on disk, or could not be put there.
     func whenDurable(_ done: @escaping @Sendable (Refusal?) -> Void) {
@@ -169,6 +188,7 @@ final class TopicRegistry: Sendable {
         var deleted: Set<String> = []
         var topics: [String: MetadataRecord.TopicState] = [:]
         var nextProducerID: Int64 = 0
+        var quotas: [ClientQuotas.Entity: [String: Double]] = [:]
         try LogReplay.forEachRecord(in: metadataLog) { key, value throws(WireError) in
             guard let key, let record = try MetadataRecord(key: key, value: value) else { return }
             switch record {
@@ -180,12 +200,15 @@ final class TopicRegistry: Sendable {
                 deleted.insert(name)
             case .producerIDs(let next):
                 nextProducerID = max(nextProducerID, next)
+            case .quotas(let entity, let limits):
+                quotas[entity] = limits.isEmpty ? nil : limits
             }
         }
         for topic in topics.values { _ = install(topic) }
         state.withLockedValue {
             $0.nextProducerID = nextProducerID
             $0.producerIDsReserved = nextProducerID
+            $0.quotas = quotas
         }
         guard !deleted.isEmpty else { return }
         for existing in try directory.existingLogs() where deleted.contains(existing.topic) {
@@ -199,6 +222,7 @@ final class TopicRegistry: Sendable {
             partitions: makePartitions(0..<record.partitions, of: record.name, configs: record.configs),
             configs: record.configs)
         state.withLockedValue { state in
+            state.version += 1
             state.byName[topic.name] = topic
             state.byID[topic.id] = topic
             state.collisions[TopicName.collisionKey(topic.name)] = topic.name
