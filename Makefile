@@ -16,7 +16,9 @@ CONFIGURATION ?= debug
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-services test test-examples soak crash-services bench format lint deps clean fuzz compat
+SOAK_ROUNDS  ?= 50
+
+.PHONY: help build demo demo-services test test-examples soak soak-sink crash-services bench format lint deps clean fuzz compat
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +27,7 @@ build: ## Build .build/release/sluice
 	@scripts/install-deps.sh build
 	swift build $(BUILD_FLAGS)
 
-demo: ## Watch a row travel from table to topic to table (DB=mariadb: not SQLite; CONFIGURATION=release: optimised)
+demo: ## Watch a row travel from table to topic to table (DB=mariadb, DB=postgresql: not SQLite; CONFIGURATION=release: optimised)
 	@scripts/install-deps.sh build demo-$(DB)
 	@echo 'Building sluice; the first time takes about three minutes on two cores.'
 	swift build $(if $(filter release,$(CONFIGURATION)),$(BUILD_FLAGS),--product sluice $(SWIFT_FLAGS))
@@ -75,6 +77,11 @@ compat: ## Run other people's clients against the broker, Java's too (fetches 20
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build $(SWIFT_FLAGS) --filter ForeignClientTests
 
+soak-sink: ## Kill the exactly-once sink SOAK_ROUNDS times (default 50): no duplicate, no gap
+	@scripts/install-deps.sh build test
+	swift build --build-tests $(SWIFT_FLAGS)
+	SLUICE_KILL_ROUNDS=$(SOAK_ROUNDS) swift test --skip-build $(SWIFT_FLAGS) --filter ExactlyOnceTests
+
 format: ## Rewrite the sources in the house format
 	swift format --in-place --parallel --recursive $(SWIFT_FOLDERS)
 
@@ -85,7 +92,7 @@ lint: ## Check format, documentation rules and shell scripts
 	shellcheck $(SHELL_FILES)
 
 deps: ## Install everything that build, tests, demo and benchmarks need
-	@scripts/install-deps.sh build test demo-mariadb bench lint
+	@scripts/install-deps.sh build test demo-mariadb demo-postgresql bench lint
 
 clean: ## Remove everything that was built
 	rm -rf .build .venv Examples/.build

@@ -56,12 +56,14 @@ let package = Package(
         .systemLibrary(
             name: "CLz4", path: "Sources/CSystem/CLz4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CSnappy", path: "Sources/CSystem/CSnappy", providers: [.apt(["libsnappy-dev"])]),
+        // The databases' libraries are loaded when a connector first needs one, so they are named here without pkgConfig,
+        // which would link them.
         .systemLibrary(
-            name: "CSQLite", path: "Sources/CSystem/CSQLite", pkgConfig: "sqlite3",
-            providers: [.apt(["libsqlite3-dev"])]),
+            name: "CSQLite", path: "Sources/CSystem/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(
-            name: "CMariaDB", path: "Sources/CSystem/CMariaDB", pkgConfig: "libmariadb",
-            providers: [.apt(["libmariadb-dev"])]),
+            name: "CMariaDB", path: "Sources/CSystem/CMariaDB", providers: [.apt(["libmariadb-dev"])]),
+        .systemLibrary(
+            name: "CPostgreSQL", path: "Sources/CSystem/CPostgreSQL", providers: [.apt(["libpq-dev"])]),
         .target(name: "CCRC32C", path: "Sources/CSystem/CCRC32C"),
 
         .target(
@@ -91,7 +93,9 @@ let package = Package(
             dependencies: [nioCore, logging, collections], swiftSettings: swiftSettings),
         .target(
             name: "ConnectSQL",
-            dependencies: ["ConnectAPI", "CSQLite", "CMariaDB", nioCore, nioConcurrency, logging, collections],
+            dependencies: [
+                "ConnectAPI", "CSQLite", "CMariaDB", "CPostgreSQL", nioCore, nioConcurrency, logging, collections,
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "ConnectFiles", dependencies: ["ConnectAPI", logging, collections], swiftSettings: swiftSettings),

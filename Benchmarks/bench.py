@@ -11,9 +11,10 @@ import platform
 import time
 
 from broker import broker_tables
-from latency import mariadb, measure_latency, sqlite
+from latency import mariadb, measure_latency, postgresql, sqlite
 from processes import Sluice, Tansu, idle_figures, measure_start
 from services import services_tables
+from sql import sql_table
 from table import percentile, print_table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -50,7 +51,7 @@ def start_table(sluice, runs):
 def latency_table(sluice, rows_sent):
     """Commit in the source table to the row in the target table."""
     rows = []
-    for name, database in [("SQLite", sqlite), ("MariaDB", mariadb)]:
+    for name, database in [("SQLite", sqlite), ("MariaDB", mariadb), ("PostgreSQL", postgresql)]:
         result = measure_latency(sluice, database, rows_sent)
         p50 = percentile(result.milliseconds, 50)
         rows.append([
@@ -72,10 +73,11 @@ def main():
     parser.add_argument("--rows", type=int, default=300, help="rows sent one by one")
     parser.add_argument("--probe", default=os.path.join(ROOT, ".build/release/ServiceProbe"))
     parser.add_argument("--records", type=int, default=200_000, help="records that the listeners read")
+    parser.add_argument("--table-rows", type=int, default=1_000_000, help="rows of the table that is read and written")
     parser.add_argument("--megabytes", type=int, default=100, help="record bytes per run of the broker tables")
-    parser.add_argument("only", nargs="*", help="start, latency, broker, services; everything by default")
+    parser.add_argument("only", nargs="*", help="start, latency, broker, sql, services; everything by default")
     options = parser.parse_args()
-    only = options.only or ["start", "latency", "broker", "services"]
+    only = options.only or ["start", "latency", "broker", "sql", "services"]
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}  {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start")
     if load > 0.5 * os.cpu_count():
@@ -84,6 +86,8 @@ def main():
         start_table(options.sluice, options.runs)
     if "latency" in only:
         latency_table(options.sluice, options.rows)
+    if "sql" in only:
+        sql_table(options.sluice, options.table_rows)
     if "broker" in only:
         broker_tables(options.sluice, options.megabytes)
     if "services" in only:

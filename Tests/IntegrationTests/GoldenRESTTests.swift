@@ -172,7 +172,10 @@ struct Replay {
     }
 
     /// Options that Sluice adds.
-    private static let ownOptions: Set<String> = ["poll.interval.min.ms"]
+    private static let ownOptions: Set<String> = [
+        "poll.interval.min.ms", "delivery.guarantee", "offsets.table.name", "late.commit.protection", "record.key",
+        "decimal.mapping",
+    ]
 
     /// Java lists names in the order of a hash map, we sort them; documentation is not recorded.
     private static func normal(_ value: Any?) -> Any? {

@@ -80,6 +80,14 @@ public protocol SinkTaskContext: Sendable {
     var errantRecordReporter: (any ErrantRecordReporter)? { get }
     /// How long the runtime waits before it calls `put` again after a retriable error.
     func requestRetry(after delay: Duration)
+    /// Goes on at these offsets, in place of the consumer group's (Kafka's `SinkTaskContext.offset`). Records of the
+    /// partitions that have been read but not put are dropped.
+    func seek(to offsets: [TopicPartitionName: Int64])
+}
+
+extension SinkTaskContext {
+    /// Does nothing: for contexts without a consumer.
+    public func seek(to offsets: [TopicPartitionName: Int64]) {}
 }
 
 /// Takes records that a sink could not write (KIP-610).

@@ -94,6 +94,12 @@ final class KafkaSinkConsumer: SinkConsumer {
             Dictionary(uniqueKeysWithValues: positions.map { ($0.key, OffsetAndMetadata(offset: $0.value)) }))
     }
 
+    func seek(_ positions: [TopicPartition: Int64]) async throws {
+        for (partition, offset) in positions where consumer.assignment.contains(partition) {
+            try consumer.seek(partition, to: offset)
+        }
+    }
+
     func pauseAll() async { try? consumer.pause(consumer.assignment) }
 
     func resumeAll() async { try? consumer.resume(consumer.assignment) }

@@ -12,10 +12,17 @@ protocol SinkConsumer: Sendable {
     func poll(timeout: Duration) async throws -> [ConsumerBatch]
     /// Commits the next offsets to read.
     func commit(_ positions: OrderedDictionary<TopicPartition, Int64>) async throws
+    /// Goes on at these offsets.
+    func seek(_ positions: [TopicPartition: Int64]) async throws
     /// Fetches nothing from what is assigned.
     func pauseAll() async
     /// Fetches again.
     func resumeAll() async
     /// Leaves the group.
     func close() async
+}
+
+extension SinkConsumer {
+    /// Does nothing: for consumers without positions.
+    func seek(_ positions: [TopicPartition: Int64]) async throws {}
 }

@@ -138,7 +138,8 @@ final class SinkTaskRunner {
             case .stop: return
             case .pause: try await rest()
             case .run:
-                guard let batches = try await poll(while: [.run]) else { continue }
+                guard let polled = try await poll(while: [.run]) else { continue }
+                let batches = try await seek(polled)
                 if batches.isEmpty {
                     idlePolls += 1
                 } else {
@@ -149,6 +150,18 @@ final class SinkTaskRunner {
                 if idlePolls >= Self.idlePollsOfHealth { reportRunning() }
             }
         }
+    }
+
+    /// Goes where the task has asked to, and drops what was read of those partitions.
+    private func seek(_ batches: [ConsumerBatch]) async throws -> [ConsumerBatch] {
+        let wanted = context.takeSeeks()
+        guard !wanted.isEmpty else { return batches }
+        var positions: [TopicPartition: Int64] = [:]
+        for (partition, offset) in wanted {
+            positions[TopicPartition(topic: partition.topic, partition: partition.partition)] = offset
+        }
+        try await environment.consumer.seek(positions)
+        return batches.filter { positions[$0.topicPartition] == nil }
     }
 
     /// Stays in the group, with all partitions paused, until something else is wished.
@@ -335,6 +348,7 @@ private final class SinkContext: SinkTaskContext {
     let logger: Logger
     let errantRecordReporter: (any ErrantRecordReporter)?
     private let retryDelay = NIOLockedValueBox<Duration?>(nil)
+    private let seeks = NIOLockedValueBox<[TopicPartitionName: Int64]>([:])
 
     init(connectorName: String, taskID: Int, logger: Logger, errantRecordReporter: (any ErrantRecordReporter)?) {
         self.connectorName = connectorName
@@ -345,6 +359,17 @@ private final class SinkContext: SinkTaskContext {
 
     func requestRetry(after delay: Duration) {
         retryDelay.withLockedValue { $0 = delay }
+    }
+
+    func seek(to offsets: [TopicPartitionName: Int64]) {
+        seeks.withLockedValue { $0.merge(offsets) { $1 } }
+    }
+
+    func takeSeeks() -> [TopicPartitionName: Int64] {
+        seeks.withLockedValue { seeks in
+            defer { seeks = [:] }
+            return seeks
+        }
     }
 
     func takeRetryDelay() -> Duration? {

@@ -8,11 +8,14 @@ struct Database: Sendable {
     /// How often connecting is tried, and the longest pause between two tries.
     let attempts: Int
     let backoff: Duration
+    /// Parameters of the URL that nothing looks at.
+    let unknownParameters: [String]
     private let target: Target
 
     private enum Target: Sendable {
         case mariaDB(MySQLURL)
         case sqlite(SQLiteConnection.Options)
+        case postgreSQL(PostgreSQLConnection.Options)
     }
 
     /// Who wants to connect.
@@ -30,18 +33,33 @@ struct Database: Sendable {
         let isUTCDate = config.string("date.timezone").lowercased() == "utc"
         switch try JDBCURL(text) {
         case .mariaDB(var url):
-            try Self.apply(config, to: &url)
+            try Self.apply(config) { (name, value) throws(ConnectError) in try url.set(name, value) }
+            if let user = config.optionalString("connection.user") { url.options.user = user }
+            if let password = config.secret("connection.password") { url.options.password = password }
             url.options.decoding.zone = zone
             url.options.isolation = try Self.isolation(config)
             target = .mariaDB(url)
+            unknownParameters = url.unknownParameters
             dialect = MySQLDialect(
                 quoting: quoting, database: url.options.database, zone: zone, dateZone: isUTCDate ? .utc : zone)
+        case .postgreSQL(var url):
+            try Self.apply(config) { (name, value) throws(ConnectError) in try url.set(name, value) }
+            if let user = config.optionalString("connection.user") { url.options.parameters["user"] = user }
+            if let password = config.secret("connection.password") { url.options.password = password }
+            url.options.decoding.zone = zone
+            url.options.isolation = try Self.isolation(config)
+            target = .postgreSQL(url.options)
+            dialect = PostgreSQLDialect(
+                quoting: IdentifierQuoting(always: quoting.always, mark: "\""), zone: zone,
+                dateZone: isUTCDate ? .utc : zone)
+            unknownParameters = url.unknownParameters
         case .sqlite(let url):
             var options = url.options
             // A source of a file that is not there is a mistake; a sink may make its file.
             options.creates = purpose == .sink
             _ = try Self.isolation(config)
             target = .sqlite(options)
+            unknownParameters = []
             dialect = SQLiteDialect(quoting: quoting)
         }
         let wanted = config.string("dialect.name")
@@ -55,6 +73,9 @@ struct Database: Sendable {
     func connect(within limit: Duration = .seconds(86_400)) throws(SQLError) -> any SQLConnection {
         switch target {
         case .sqlite(let options): return try SQLiteConnection(options)
+        case .postgreSQL(var options):
+            options.connectTimeout = min(options.connectTimeout, limit)
+            return try PostgreSQLConnection(options)
         case .mariaDB(let url):
             var failure: SQLError?
             for host in url.hosts {
@@ -73,20 +94,16 @@ struct Database: Sendable {
         }
     }
 
-    /// Parameters of the URL that nothing looks at.
-    var unknownParameters: [String] {
-        if case .mariaDB(let url) = target { url.unknownParameters } else { [] }
-    }
-
-    private static func apply(_ config: ParsedConfig, to url: inout MySQLURL) throws(ConnectError) {
+    /// Hands every `connection.<name>` that is not Connect's own to the driver.
+    private static func apply(
+        _ config: ParsedConfig, _ set: (String, String) throws(ConnectError) -> Void
+    ) throws(ConnectError) {
         let own: Set = ["url", "user", "password", "attempts", "backoff.ms"]
         for (name, value) in config.originals.sorted(by: { $0.key < $1.key }) {
             guard name.hasPrefix("connection.") else { continue }
             let parameter = String(name.dropFirst("connection.".count))
-            if !own.contains(parameter) { try url.set(parameter, value) }
+            if !own.contains(parameter) { try set(parameter, value) }
         }
-        if let user = config.optionalString("connection.user") { url.options.user = user }
-        if let password = config.secret("connection.password") { url.options.password = password }
     }
 
     private static func zone(_ config: ParsedConfig) throws(ConnectError) -> SQLTimeZone {

@@ -13,6 +13,8 @@ enum SQLOptions {
     static let keyModes = ["none", "kafka", "record_key", "record_value"]
     static let numericMappings = ["none", "precision_only", "best_fit", "best_fit_eager_double"]
     static let quotings = ["always", "never"]
+    static let recordKeys = ["none", "primary_key"]
+    static let guarantees = ["at_least_once", "exactly_once"]
     static let calendars = ["legacy", "proleptic_gregorian"]
     static let dateZones = ["db_timezone", "utc"]
     static let precisions = ["microseconds", "nanoseconds"]

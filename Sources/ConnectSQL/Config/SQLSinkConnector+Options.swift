@@ -3,12 +3,14 @@ public import ConnectAPI
 extension SQLSinkConnector {
     /// Every option with what Kafka's REST API says about it (`golden/rest/`); the texts are our own.
     public static let configDefinition = ConfigDefinition(
-        connectionKeys + writesKeys + dataMappingKeys + ddlSupportKeys + dmlSupportKeys + retriesKeys + internalKeys)
+        connectionKeys + writesKeys + dataMappingKeys + ddlSupportKeys + dmlSupportKeys + retriesKeys + internalKeys
+            + deliveryKeys)
 
     private static let connectionKeys: [ConfigDefinition.Key] = [
         ConfigDefinition.Key(
             "connection.url", .string, default: .required, importance: .high,
-            doc: "The database, as a JDBC URL: jdbc:mysql://host:3306/database, jdbc:mariadb://…, jdbc:sqlite:….",
+            doc: "The database, as a JDBC URL: jdbc:mysql://host:3306/database, jdbc:mariadb://…, jdbc:postgresql://…, "
+                + "jdbc:sqlite:….",
             group: "Connection", order: 1, width: .long, displayName: "JDBC URL"),
         ConfigDefinition.Key(
             "connection.user", .string, default: .null, importance: .high,
@@ -139,6 +141,21 @@ extension SQLSinkConnector {
             "mssql.use.merge.holdlock", .boolean, default: .value("true"), importance: .low,
             doc: "SQL Server only: HOLDLOCK in MERGE.",
             group: "DML Support", order: 1, width: .medium, displayName: "SQL Server - Use HOLDLOCK in MERGE")
+    ]
+
+    private static let deliveryKeys: [ConfigDefinition.Key] = [
+        ConfigDefinition.Key(
+            "delivery.guarantee", .string, default: .value("at_least_once"), importance: .medium,
+            doc: "Our own: exactly_once keeps the offsets in a table of the target database and writes them in the "
+                + "rows' own transaction, so that no crash repeats or loses a row, whatever the insert.mode.",
+            group: "Writes", order: 6, width: .medium, displayName: "Delivery Guarantee",
+            validator: .oneOfEnumerator(SQLOptions.guarantees),
+            recommender: .fixed(SQLOptions.guarantees)),
+        ConfigDefinition.Key(
+            "offsets.table.name", .string, default: .value("sluice_offsets"), importance: .low,
+            doc: "Our own: the table of delivery.guarantee=exactly_once. It is created when it is missing; sinks may "
+                + "share it.",
+            group: "Writes", order: 7, width: .medium, displayName: "Offsets Table"),
     ]
 
     private static let retriesKeys: [ConfigDefinition.Key] = [

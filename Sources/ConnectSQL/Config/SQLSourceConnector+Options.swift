@@ -8,7 +8,8 @@ extension SQLSourceConnector {
     private static let databaseKeys: [ConfigDefinition.Key] = [
         ConfigDefinition.Key(
             "connection.url", .string, default: .value(""), importance: .high,
-            doc: "The database, as a JDBC URL: jdbc:mysql://host:3306/database, jdbc:mariadb://…, jdbc:sqlite:….",
+            doc: "The database, as a JDBC URL: jdbc:mysql://host:3306/database, jdbc:mariadb://…, jdbc:postgresql://…, "
+                + "jdbc:sqlite:….",
             group: "Database", order: 1, width: .long, displayName: "JDBC URL",
             dependents: ["table.whitelist", "table.blacklist"]),
         ConfigDefinition.Key(
@@ -55,7 +56,8 @@ extension SQLSourceConnector {
             group: "Database", order: 11, width: .short, displayName: "Schema pattern"),
         ConfigDefinition.Key(
             "schema.pattern", .string, default: .null, importance: .high,
-            doc: "Schemas whose tables are listed. The databases known here have none, so every table matches.",
+            doc:
+                "Schemas of PostgreSQL whose tables are listed, % standing for any text. Default: all but the system's.",
             group: "Database", order: 12, width: .short, displayName: "Schema pattern"),
         ConfigDefinition.Key(
             "numeric.precision.mapping", .boolean, default: .value("false"), importance: .low,
@@ -213,8 +215,25 @@ extension SQLSourceConnector {
         ConfigDefinition.Key(
             "poll.interval.min.ms", .int, default: .value("10"), importance: .low,
             doc: "Our own: how often a table is probed for new rows while poll.interval.ms is not set. The "
-                + "pause is never shorter than fifty times what a probe takes.",
+                + "pause is never shorter than twenty-five times what a probe takes.",
             group: "Connector", order: 11, width: .short, displayName: "Minimum Poll Interval (ms)",
             validator: SQLOptions.atLeast(1)),
+        ConfigDefinition.Key(
+            "late.commit.protection", .boolean, default: .value("true"), importance: .medium,
+            doc: "Our own: reads stop before rows that a transaction has written and not yet committed, which would "
+                + "otherwise be passed and never read.",
+            group: "Connector", order: 12, width: .short, displayName: "Late Commit Protection"),
+        ConfigDefinition.Key(
+            "record.key", .string, default: .value("none"), importance: .medium,
+            doc: "Our own: primary_key makes the columns of a table's primary key the key of its records.",
+            group: "Connector", order: 13, width: .medium, displayName: "Record Key",
+            validator: .oneOfEnumerator(SQLOptions.recordKeys),
+            recommender: .fixed(SQLOptions.recordKeys)),
+        ConfigDefinition.Key(
+            "decimal.mapping", .string, default: .null, importance: .low,
+            doc: "Our own: what numeric.mapping does for NUMERIC columns, for DECIMAL columns.",
+            group: "Connector", order: 14, width: .short, displayName: "Map Decimal Values",
+            validator: .oneOfEnumerator(SQLOptions.numericMappings, allowsNull: true),
+            recommender: .fixed(SQLOptions.numericMappings)),
     ]
 }

@@ -12,6 +12,15 @@ struct SinkOptions: Sendable {
     /// `insert.mode`.
     enum InsertMode: String, Sendable {
         case insert, upsert, update
+
+        /// What it does with rows.
+        var kind: SQLWriteKind {
+            switch self {
+            case .insert: .insert
+            case .upsert: .upsert
+            case .update: .update
+            }
+        }
     }
 
     let database: Database
@@ -24,6 +33,11 @@ struct SinkOptions: Sendable {
     let keyMode: KeyMode
     let keyFields: [String]
     let fields: Set<String>
+    /// Fields that count since the epoch, and what they count (`timestamp.fields.list`).
+    let epochFields: Set<String>
+    let epochUnit: SinkColumn.EpochUnit
+    /// The table of offsets that are written with the rows; nil if the consumer group's are enough.
+    let offsetsTable: TableID?
     let batchSize: Int
     let createsTables: Bool
     let evolvesTables: Bool
@@ -55,6 +69,10 @@ struct SinkOptions: Sendable {
         keyMode = KeyMode(rawValue: config.string("pk.mode").lowercased()) ?? .none
         keyFields = config.list("pk.fields")
         fields = Set(config.list("fields.whitelist"))
+        epochFields = Set(config.list("timestamp.fields.list"))
+        epochUnit =
+            SinkColumn.EpochUnit(rawValue: config.string("timestamp.precision.mode").lowercased()) ?? .microseconds
+        offsetsTable = try Self.offsetsTable(config, database)
         batchSize = max(config.int("batch.size"), 1)
         createsTables = config.bool("auto.create")
         evolvesTables = config.bool("auto.evolve")
@@ -89,9 +107,25 @@ struct SinkOptions: Sendable {
             guard let value = config.values[name]?.text, isRefused(value) else { return }
             problems.append((name, SQLOptions.notBuilt(name, value)))
         }
-        refuse("timestamp.fields.list") { !$0.isEmpty }
         refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
         return problems
+    }
+
+    private static func offsetsTable(_ config: ParsedConfig, _ database: Database) throws(ConnectError) -> TableID? {
+        guard config.string("delivery.guarantee").lowercased() == "exactly_once" else { return nil }
+        let name = config.string("offsets.table.name")
+        guard let table = IdentifierText.split(name).flatMap({ database.dialect.table(parts: $0) }) else {
+            throw .config("offsets.table.name=\(name) is no table's name for \(database.dialect.name)")
+        }
+        return table
+    }
+
+    /// What a field counts since the epoch, if the configuration says so and its type allows it.
+    func epochUnit(of field: Field) -> SinkColumn.EpochUnit? {
+        guard epochFields.contains(field.name), field.schema.logicalType == nil,
+            field.schema.type == .int64 || field.schema.type == .string
+        else { return nil }
+        return epochUnit
     }
 
     /// The table of a topic. A dot in the topic's name is part of the table's name: only dots of the format separate.

@@ -40,7 +40,15 @@ struct SourceOptions: Sendable {
     /// How long a row's timestamp must have passed before the row is read.
     let timestampDelayMicroseconds: Int64
     let filter: TableFilter
+    /// Whether rows are found by timestamps, alone or besides a growing column.
+    let usesTimestamps: Bool
+    private let columnMapping: ColumnMapping
+    /// Whether reads stop before rows that are written but not committed.
+    let protectsLateCommits: Bool
+    /// Whether the primary key becomes the records' key.
+    let keysByPrimaryKey: Bool
     let catalog: String?
+    let schema: String?
     let tableTypes: [String]
     let topicPrefix: String
     let querySuffix: String
@@ -74,7 +82,12 @@ struct SourceOptions: Sendable {
         initialTimestamp = config.optionalInt("timestamp.initial")
         timestampDelayMicroseconds = Int64(config.int("timestamp.delay.interval.ms")) &* 1_000
         filter = try TableFilter(config)
+        usesTimestamps = config.string("mode").contains("timestamp")
+        columnMapping = try ColumnMapping(config)
+        protectsLateCommits = config.bool("late.commit.protection")
+        keysByPrimaryKey = config.string("record.key").lowercased() == "primary_key"
         catalog = config.optionalString("catalog.pattern")
+        schema = config.optionalString("schema.pattern")
         tableTypes = config.list("table.types")
         topicPrefix = config.string("topic.prefix")
         querySuffix = config.string("query.suffix")
@@ -85,6 +98,8 @@ struct SourceOptions: Sendable {
         typeMap = TypeMap(
             numericMapping: mapping.flatMap { TypeMap.NumericMapping(rawValue: $0) }
                 ?? (config.bool("numeric.precision.mapping") ? .precisionOnly : .none),
+            decimalMapping: config.optionalString("decimal.mapping")
+                .flatMap { TypeMap.NumericMapping(rawValue: $0.lowercased()) } ?? .none,
             timestampGranularity: TimestampGranularity(rawValue: config.string("timestamp.granularity").lowercased())
                 ?? .connectLogical)
         pollInterval = .milliseconds(config.int("poll.interval.ms"))
@@ -93,6 +108,21 @@ struct SourceOptions: Sendable {
         tablePollInterval = .milliseconds(config.int("table.poll.interval.ms"))
         hasTablePollInterval = config.originals["table.poll.interval.ms"] != nil
         startupLimit = .milliseconds(config.int("table.monitoring.startup.polling.limit.ms"))
+    }
+
+    /// How changes of a table are found: its columns may be its own (`timestamp.columns.mapping`,
+    /// `incrementing.column.mapping`).
+    /// - Throws: an error of the configuration unless exactly one pattern matches the table.
+    func mode(for table: TableID) throws(ConnectError) -> Mode {
+        guard !columnMapping.isEmpty else { return mode }
+        let columns = try columnMapping.timestamps(of: table) ?? mode.timestampColumns
+        let column = try columnMapping.incrementing(of: table) ?? mode.incrementingColumn ?? ""
+        switch mode {
+        case .bulk: return mode
+        case .incrementing: return .incrementing(column: column)
+        case .timestamp: return .timestamp(columns: columns)
+        case .timestampAndIncrementing: return .timestampAndIncrementing(columns: columns, column: column)
+        }
     }
 
     /// An error of the database, for messages.
@@ -125,11 +155,14 @@ struct SourceOptions: Sendable {
         let mode = mode(config)
         let hasBoth = !config.string("query").isEmpty && config.secret("query.masked")?.revealed.isEmpty == false
         if hasBoth { return (["query", "query.masked"], "Set either query or query.masked, not both") }
-        if config.string("mode").contains("timestamp"), mode.timestampColumns.isEmpty {
+        if config.string("mode").contains("timestamp"), mode.timestampColumns.isEmpty,
+            config.list("timestamp.columns.mapping").isEmpty
+        {
             return (
                 ["timestamp.column.name"], "mode=\(config.string("mode")) needs timestamp.column.name to name a column"
             )
         }
+        if let problem = TableFilter.problem(config) { return problem }
         guard let query = query(config) else { return nil }
         let word = query.prefix { $0.isLetter }.lowercased()
         guard word == "select" || word == "with" else {
@@ -151,31 +184,7 @@ struct SourceOptions: Sendable {
             guard let value = config.values[name]?.text, isRefused(value) else { return }
             problems.append((name, SQLOptions.notBuilt(name, value)))
         }
-        for name in [
-            "table.include.list", "table.exclude.list", "timestamp.columns.mapping", "incrementing.column.mapping",
-        ] { refuse(name) { !$0.isEmpty } }
         refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
         return problems
-    }
-}
-
-/// Which of a database's tables a source reads (`table.whitelist`, `table.blacklist`).
-struct TableFilter: Sendable {
-    let included: Set<String>
-    let excluded: Set<String>
-
-    init(_ config: ParsedConfig) throws(ConnectError) {
-        included = Set(config.list("table.whitelist"))
-        excluded = Set(config.list("table.blacklist"))
-    }
-
-    /// Whether a table is read: by its name alone, with its database, or with its database and quotes.
-    func accepts(_ table: TableID) -> Bool {
-        let names: Set = [
-            table.name, table.qualifiedName, IdentifierQuoting().quoted(table),
-            IdentifierQuoting().quoted(TableID(name: table.name)),
-        ]
-        if !included.isEmpty { return !included.isDisjoint(with: names) }
-        return excluded.isDisjoint(with: names)
     }
 }

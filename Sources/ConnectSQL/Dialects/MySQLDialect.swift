@@ -11,10 +11,12 @@ struct MySQLDialect: SQLDialect {
     /// `date.timezone`.
     var dateZone = SQLTimeZone.utc
 
+    var exactTextType: String { "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" }
+
     // MARK: metadata
 
     func tables(
-        on connection: any SQLConnection, catalog: String?, types: [String]
+        on connection: any SQLConnection, catalog: String?, schema: String?, types: [String]
     ) throws(SQLError) -> [TableID] {
         var sql = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE "
         var parameters: [SQLParameter] = []
@@ -71,6 +73,10 @@ struct MySQLDialect: SQLDialect {
 
     // MARK: source
 
+    func byteOrder(_ column: String, _ type: String) -> String {
+        type.contains("char") || type.contains("text") ? "CAST(\(column) AS BINARY)" : column
+    }
+
     func timestamp(of columns: [String]) -> String {
         columns.count == 1 ? columns[0] : "COALESCE(\(columns.joined(separator: ",")))"
     }
@@ -91,9 +97,17 @@ struct MySQLDialect: SQLDialect {
         return now
     }
 
+    func commitFence(
+        _ table: TableID, _ criteria: SourceCriteria,
+        connect: @escaping () throws(SQLError) -> any SQLConnection
+    ) -> (any CommitFence)? {
+        DirtyReadFence(table, criteria, self, connect: connect)
+    }
+
     // MARK: sink
 
     func columnType(_ column: SinkColumn) -> String? {
+        if column.epoch != nil { return "DATETIME(6)" }
         switch column.schema.logicalType {
         case .decimal(let scale)?: return "DECIMAL(65,\(min(max(scale, 0), 38)))"
         case .date?: return "DATE"
@@ -112,7 +126,8 @@ struct MySQLDialect: SQLDialect {
         case .string: return column.isKey ? "VARCHAR(255)" : "TEXT"
         // The Java connector's VARBINARY(1024) cannot take longer values.
         case .bytes: return column.isKey ? "VARBINARY(1024)" : "LONGBLOB"
-        case .array, .map, .structure: return nil
+        // No such type: JSON text, which functions such as JSON_VALUE read.
+        case .array, .map, .structure: return column.isKey ? nil : "LONGTEXT"
         }
     }
 
@@ -139,26 +154,28 @@ struct MySQLDialect: SQLDialect {
         return text
     }
 
-    func encoder(for schema: Schema) -> ParameterEncoder? {
-        switch schema.logicalType {
+    func encoder(for column: SinkColumn, target: ColumnDefinition?) -> ParameterEncoder? {
+        if let unit = column.epoch { return .epochText(zone, unit) }
+        switch column.schema.logicalType {
         case .decimal(let scale)?: return .decimalText(scale: scale)
         case .date?: return .dateText(dateZone)
         case .time?: return .timeText(zone)
         case .timestamp?: return .timestampText(zone)
-        case nil: return ParameterEncoder(primitive: schema.type)
+        case nil: return ParameterEncoder(primitive: column.schema.type) ?? .json
         }
     }
 
-    func upsert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
-        var text = insert(into: table, columns: columns)
+    func write(
+        _ kind: SQLWriteKind, _ table: TableID, columns: [SinkColumn], definition: TableDefinition?
+    ) throws(SQLError) -> SQLWriteText {
         let others = columns.filter { !$0.isKey }
         // A row of keys only is set to what it is.
         let sets = (others.isEmpty ? columns : others).map { column in
             let name = quoting.quoted(column.name)
             return "\(name)=values(\(name))"
         }
-        text.tail = " on duplicate key update \(sets.joined(separator: ","))"
-        return text
+        return rowStatement(
+            kind, table, columns: columns, onConflict: " on duplicate key update \(sets.joined(separator: ","))")
     }
 
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {

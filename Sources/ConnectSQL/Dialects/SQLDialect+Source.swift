@@ -1,9 +1,10 @@
 extension SQLDialect {
     /// All rows of a table or query, or those that the criteria let through, in their order.
     ///
-    /// The parameters are: of a growing column its last value; of timestamps the last one and the upper bound; of both
+    /// The parameters are: of a growing column its last value, and the greatest one to read if
+    /// `isBounded` says so; of timestamps the last one and the upper bound; of both
     /// the bound, the last timestamp, the last value, the last timestamp.
-    func select(_ target: SourceTarget, _ criteria: SourceCriteria? = nil) -> String {
+    func select(_ target: SourceTarget, _ criteria: SourceCriteria? = nil, isBounded: Bool = false) -> String {
         guard let criteria else {
             switch target {
             case .table(let table): return "SELECT * FROM \(quoting.quoted(table))"
@@ -11,16 +12,20 @@ extension SQLDialect {
             }
         }
         let (source, qualifier) = source(target)
+        func p(_ number: Int) -> String { placeholder(number) }
         func column(_ name: String) -> String { qualifier + quoting.quoted(name) }
         let id = criteria.incrementing.map { column($0) }
         guard !criteria.timestamps.isEmpty else {
-            return "SELECT * FROM \(source)" + (id.map { " WHERE \($0) > ? ORDER BY \($0) ASC" } ?? "")
+            guard let id else { return "SELECT * FROM \(source)" }
+            let bound = isBounded ? " AND \(id) <= \(p(2))" : ""
+            return "SELECT * FROM \(source) WHERE \(id) > \(p(1))\(bound) ORDER BY \(id) ASC"
         }
         let time = timestamp(of: criteria.timestamps.map { column($0) })
         let label = quoting.quoted(SourceCriteria.timestampLabel)
         let select = "SELECT *, \(time) AS \(label) FROM \(source) WHERE "
-        guard let id else { return select + "\(time) > ? AND \(time) < ? ORDER BY \(time) ASC" }
-        return select + "\(time) < ? AND ((\(time) = ? AND \(id) > ?) OR \(time) > ?) ORDER BY \(time),\(id) ASC"
+        guard let id else { return select + "\(time) > \(p(1)) AND \(time) < \(p(2)) ORDER BY \(time) ASC" }
+        return select + "\(time) < \(p(1)) AND ((\(time) = \(p(2)) AND \(id) > \(p(3))) OR \(time) > \(p(4))) "
+            + "ORDER BY \(time),\(id) ASC"
     }
 
     /// A user's query becomes a derived table, so that its own WHERE, GROUP BY and so on stay its own.

@@ -11,7 +11,7 @@ protocol SQLDialect: Sendable {
 
     /// The tables that a source may read, in a stable order. `types` are JDBC's, such as `TABLE` and `VIEW`.
     func tables(
-        on connection: any SQLConnection, catalog: String?, types: [String]
+        on connection: any SQLConnection, catalog: String?, schema: String?, types: [String]
     ) throws(SQLError) -> [TableID]
     /// A table's columns; nil if there is no such table.
     func definition(of table: TableID, on connection: any SQLConnection) throws(SQLError) -> TableDefinition?
@@ -20,13 +20,23 @@ protocol SQLDialect: Sendable {
 
     // MARK: source
 
+    /// How the number-th parameter of a query, from 1, is written.
+    func placeholder(_ number: Int) -> String
     /// The zone in which a date and time without a zone is meant (`db.timezone`).
     var zone: SQLTimeZone { get }
+    /// What rows are ordered by so that texts come in the order of their bytes, as in every other database.
+    func byteOrder(_ column: String, _ type: String) -> String
     /// The timestamp of a row: that of the first column that is not null. Read with
     /// ``ColumnDecoder/localMicroseconds``.
     func timestamp(of columns: [String]) -> String
     /// A local date and time, in microseconds since 1970-01-01 00:00, to compare ``timestamp(of:)`` with.
     func timestampParameter(_ localMicroseconds: Int64) -> SQLParameter
+    /// Guards reads of a table against rows that are committed late; nil where rows become visible in the order in
+    /// which they are written.
+    func commitFence(
+        _ table: TableID, _ criteria: SourceCriteria,
+        connect: @escaping () throws(SQLError) -> any SQLConnection
+    ) -> (any CommitFence)?
     /// What the database's clock shows, in microseconds since 1970-01-01 00:00: as columns of instants are read
     /// (`isInstant`), or as the server's own zone shows it.
     func now(on connection: any SQLConnection, isInstant: Bool) throws(SQLError) -> Int64
@@ -37,10 +47,18 @@ protocol SQLDialect: Sendable {
     func columnType(_ column: SinkColumn) -> String?
     /// A default value as it stands in DDL.
     func literal(_ value: ConnectValue, of schema: Schema) -> String?
-    /// How values of a schema are handed to the driver; nil if they cannot be.
-    func encoder(for schema: Schema) -> ParameterEncoder?
-    /// The statement that writes a row, or changes the row that has its key already. Some columns are keys.
-    func upsert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText
+    /// How values for a column are handed to the driver; `target` is what the table has, where that is known. Nil if
+    /// they cannot be.
+    func encoder(for column: SinkColumn, target: ColumnDefinition?) -> ParameterEncoder?
+    /// The statement for rows of these columns; all but an insert find rows by the columns that are keys. The
+    /// parameters are the columns in their order: for an update the keys come last, for a delete there are only keys.
+    func write(
+        _ kind: SQLWriteKind, _ table: TableID, columns: [SinkColumn], definition: TableDefinition?
+    ) throws(SQLError) -> SQLWriteText
+    /// A column type for names that are compared byte by byte and may be part of a key.
+    var exactTextType: String { get }
+    /// Whether `SELECT … FOR UPDATE` locks rows; false where a transaction locks the whole database.
+    var locksRows: Bool { get }
     /// The statements that add columns.
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String]
 }
@@ -50,10 +68,48 @@ struct SinkColumn: Sendable, Hashable {
     var name: String
     var schema: Schema
     var isKey: Bool
+    /// What a number or text counts since the epoch (`timestamp.fields.list`); nil for all other fields.
+    var epoch: EpochUnit?
+
+    /// `timestamp.precision.mode`.
+    enum EpochUnit: String, Sendable, Hashable {
+        case microseconds, nanoseconds
+    }
+}
+
+/// What a sink does with rows.
+enum SQLWriteKind: Sendable, Hashable {
+    case insert, upsert, update, delete
 }
 
 extension SQLDialect {
-    func insert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
+    func placeholder(_ number: Int) -> String { "?" }
+    var exactTextType: String { "VARCHAR(255)" }
+    var locksRows: Bool { true }
+
+    func commitFence(
+        _ table: TableID, _ criteria: SourceCriteria,
+        connect: @escaping () throws(SQLError) -> any SQLConnection
+    ) -> (any CommitFence)? {
+        nil
+    }
+
+    /// The statement with one mark per parameter. `onConflict` follows the rows of an upsert.
+    func rowStatement(
+        _ kind: SQLWriteKind, _ table: TableID, columns: [SinkColumn], onConflict: @autoclosure () -> String
+    ) -> SQLWriteText {
+        switch kind {
+        case .insert: return insert(into: table, columns: columns)
+        case .upsert:
+            var text = insert(into: table, columns: columns)
+            text.tail = onConflict()
+            return text
+        case .update: return update(table, columns: columns)
+        case .delete: return delete(from: table, keys: columns)
+        }
+    }
+
+    private func insert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
         let names = columns.map { quoting.quoted($0.name) }.joined(separator: ",")
         let marks = Array(repeating: "?", count: columns.count).joined(separator: ",")
         return SQLWriteText(
@@ -61,16 +117,14 @@ extension SQLDialect {
             parameterCount: columns.count)
     }
 
-    /// Changes the row of a key, if there is one. The parameters are the columns that are no keys, then the keys.
-    func update(_ table: TableID, columns: [SinkColumn]) -> SQLWriteText {
+    private func update(_ table: TableID, columns: [SinkColumn]) -> SQLWriteText {
         let others = columns.filter { !$0.isKey }.map { "\(quoting.quoted($0.name)) = ?" }.joined(separator: ", ")
         return SQLWriteText(
             head: "UPDATE \(quoting.quoted(table)) SET \(others) WHERE \(keyCondition(columns))",
             parameterCount: columns.count)
     }
 
-    /// Removes the row of a key. The parameters are the keys.
-    func delete(from table: TableID, keys: [SinkColumn]) -> SQLWriteText {
+    private func delete(from table: TableID, keys: [SinkColumn]) -> SQLWriteText {
         SQLWriteText(
             head: "DELETE FROM \(quoting.quoted(table)) WHERE \(keyCondition(keys))", parameterCount: keys.count)
     }

@@ -7,10 +7,12 @@ struct SQLiteDialect: SQLDialect {
     /// Texts without a zone are in UTC, as SQLite's own functions have it.
     let zone = SQLTimeZone.utc
 
+    let locksRows = false
+
     // MARK: metadata
 
     func tables(
-        on connection: any SQLConnection, catalog: String?, types: [String]
+        on connection: any SQLConnection, catalog: String?, schema: String?, types: [String]
     ) throws(SQLError) -> [TableID] {
         let wanted = Set(types.map { $0.uppercased() })
         let rows = try connection.rows(
@@ -49,6 +51,8 @@ struct SQLiteDialect: SQLDialect {
 
     // MARK: source
 
+    func byteOrder(_ column: String, _ type: String) -> String { "\(column) COLLATE BINARY" }
+
     /// Milliseconds since the epoch, whether a value is held as such, as a Julian day, or as text.
     func timestamp(of columns: [String]) -> String {
         let values = columns.map { column in
@@ -73,13 +77,13 @@ struct SQLiteDialect: SQLDialect {
     // MARK: sink
 
     func columnType(_ column: SinkColumn) -> String? {
-        if column.schema.logicalType != nil { return "NUMERIC" }
+        if column.schema.logicalType != nil || column.epoch != nil { return "NUMERIC" }
         switch column.schema.type {
         case .int8, .int16, .int32, .int64, .boolean: return "INTEGER"
         case .float32, .float64: return "REAL"
         case .string: return "TEXT"
         case .bytes: return "BLOB"
-        case .array, .map, .structure: return nil
+        case .array, .map, .structure: return column.isKey ? nil : "TEXT"
         }
     }
 
@@ -93,30 +97,29 @@ struct SQLiteDialect: SQLDialect {
         }
     }
 
-    func encoder(for schema: Schema) -> ParameterEncoder? {
-        switch schema.logicalType {
+    func encoder(for column: SinkColumn, target: ColumnDefinition?) -> ParameterEncoder? {
+        if let unit = column.epoch { return .epochMilliseconds(unit) }
+        switch column.schema.logicalType {
         case .decimal(let scale)?: return .decimalText(scale: scale)
         // The JDBC driver stores dates and times as milliseconds since the epoch.
         case .date?: return .dateMilliseconds
         case .time?, .timestamp?: return .integer
-        case nil: return ParameterEncoder(primitive: schema.type)
+        case nil: return ParameterEncoder(primitive: column.schema.type) ?? .json
         }
     }
 
     /// Not the Java connector's `INSERT OR REPLACE`, which deletes the old row: that loses columns that the record
     /// does not have, and fires the triggers and foreign keys of a delete.
-    func upsert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
-        var text = insert(into: table, columns: columns)
+    func write(
+        _ kind: SQLWriteKind, _ table: TableID, columns: [SinkColumn], definition: TableDefinition?
+    ) throws(SQLError) -> SQLWriteText {
         let keys = columns.filter(\.isKey).map { quoting.quoted($0.name) }.joined(separator: ",")
         let sets = columns.filter { !$0.isKey }.map { column in
             let name = quoting.quoted(column.name)
             return "\(name)=excluded.\(name)"
         }
-        text.tail =
-            sets.isEmpty
-            ? " ON CONFLICT(\(keys)) DO NOTHING"
-            : " ON CONFLICT(\(keys)) DO UPDATE SET \(sets.joined(separator: ","))"
-        return text
+        let action = sets.isEmpty ? "NOTHING" : "UPDATE SET \(sets.joined(separator: ","))"
+        return rowStatement(kind, table, columns: columns, onConflict: " ON CONFLICT(\(keys)) DO \(action)")
     }
 
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {

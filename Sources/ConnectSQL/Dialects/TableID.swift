@@ -1,6 +1,6 @@
 /// The name of a table, part by part.
 struct TableID: Sendable, Hashable {
-    /// The database, where the server has several.
+    /// The database, where the server has several; on PostgreSQL the schema.
     var catalog: String?
     var name: String
 
@@ -26,6 +26,9 @@ struct TableDefinition: Sendable, Hashable {
     enum Kind: String, Sendable {
         case table = "TABLE"
         case view = "VIEW"
+        case partitionedTable = "PARTITIONED TABLE"
+        case materializedView = "MATERIALIZED VIEW"
+        case foreignTable = "FOREIGN TABLE"
         case other = "OTHER"
     }
 
@@ -84,16 +87,19 @@ struct IdentifierQuoting: Sendable, Hashable {
     /// False writes plain words without quotes. A name that is no plain word is quoted all the same: it would be no
     /// name otherwise.
     var always = true
+    /// What stands around names: a backtick, which MariaDB, MySQL and SQLite share, or the standard's quotation mark.
+    var mark: Unicode.Scalar = "`"
 
-    /// A name in backticks, which MariaDB, MySQL and SQLite share; a backtick in the name is doubled.
+    /// A name between marks; a mark in the name is doubled.
     func quoted(_ name: String) -> String {
         if !always, Self.isPlainWord(name) { return name }
-        var text = "`"
+        var text = String.UnicodeScalarView([mark])
         for character in name.unicodeScalars {
-            if character == "`" { text += "`" }
-            text.unicodeScalars.append(character)
+            if character == mark { text.append(mark) }
+            text.append(character)
         }
-        return text + "`"
+        text.append(mark)
+        return String(text)
     }
 
     /// A table's name with its database.

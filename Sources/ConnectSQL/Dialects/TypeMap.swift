@@ -11,6 +11,8 @@ struct TypeMap: Sendable {
     }
 
     var numericMapping = NumericMapping.none
+    /// The same for DECIMAL columns (`decimal.mapping`), which `numeric.mapping` leaves alone.
+    var decimalMapping = NumericMapping.none
     var timestampGranularity = TimestampGranularity.connectLogical
 
     /// What a column becomes; nil if records cannot carry its type.
@@ -22,8 +24,8 @@ struct TypeMap: Sendable {
         case .bits(let count): return bits(count, isOptional)
         case .float32: return (.primitive(.float32, isOptional), .float32)
         case .float64: return (.primitive(.float64, isOptional), .float64)
-        case .decimal(let precision, let scale): return decimal(precision, scale, isOptional)
-        case .numeric(let precision, let scale): return numeric(precision, scale, isOptional)
+        case .decimal(let precision, let scale): return numeric(precision, scale, isOptional, decimalMapping)
+        case .numeric(let precision, let scale): return numeric(precision, scale, isOptional, numericMapping)
         case .string: return (.primitive(.string, isOptional), .string)
         case .bytes: return (.primitive(.bytes, isOptional), .bytes)
         case .date: return (.date(isOptional: isOptional), .date)
@@ -31,6 +33,11 @@ struct TypeMap: Sendable {
         case .time: return (.time(isOptional: isOptional), .time)
         case .timestamp:
             return (timestampGranularity.schema(isOptional: isOptional), .timestamp(timestampGranularity))
+        case .array(let element):
+            guard let (schema, decoder) = map(SQLColumn(label: column.label, type: element, isNullable: true)) else {
+                return nil
+            }
+            return (.array(of: schema, isOptional: isOptional), .array(decoder))
         case .unsupported: return nil
         }
     }
@@ -64,10 +71,11 @@ struct TypeMap: Sendable {
     }
 
     private func numeric(
-        _ precision: Int, _ scale: Int, _ isOptional: Bool
+        _ precision: Int, _ scale: Int, _ isOptional: Bool, _ mapping: NumericMapping
     ) -> (schema: Schema, decoder: ColumnDecoder) {
-        let fits = precision <= 18
-        switch numericMapping {
+        // A number without digits declared has no precision that it would fit.
+        let fits = (1...18).contains(precision)
+        switch mapping {
         case .precisionOnly where fits && scale == 0,
             .bestFit where fits && scale < 1 && scale >= -84,
             .bestFitEagerDouble where fits && scale < 1 && scale >= -84:

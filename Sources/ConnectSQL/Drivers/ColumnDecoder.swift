@@ -19,6 +19,8 @@ enum ColumnDecoder: Sendable, Hashable {
     case localMicroseconds
     /// A bit field as a number of the given width.
     case bits(SQLColumnType.IntegerWidth)
+    /// One dimension of elements.
+    indirect case array(ColumnDecoder)
 }
 
 /// What decoding a value depends on besides its column.
@@ -27,6 +29,8 @@ struct DecodingOptions: Sendable {
     var zone = SQLTimeZone.utc
     /// What to do with MariaDB's zero dates (`zeroDateTimeBehavior` of the URL).
     var zeroDates = ZeroDates.fail
+    /// Whether MariaDB's `tinyint(1)` is a boolean (`transformedBitIsBoolean` of the URL).
+    var tinyIntIsBoolean = false
 
     /// Connector/J's choices.
     enum ZeroDates: Sendable {

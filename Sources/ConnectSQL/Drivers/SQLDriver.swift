@@ -12,6 +12,8 @@ protocol SQLConnection: AnyObject {
     func prepareQuery(_ sql: String) throws(SQLError) -> any SQLQuery
     /// Prepares a statement that is run for many rows of parameters.
     func prepareWrite(_ text: SQLWriteText) throws(SQLError) -> any SQLWrite
+    /// All rows of a small result, as text.
+    func rows(_ sql: String, _ parameters: [SQLParameter]) throws(SQLError) -> [[String?]]
     /// Starts a transaction.
     func begin() throws(SQLError)
     /// Makes the transaction's changes permanent.
@@ -108,6 +110,8 @@ enum SQLColumnType: Sendable, Hashable {
     case year
     case time
     case timestamp
+    /// One dimension of elements.
+    indirect case array(SQLColumnType)
     /// A type that records cannot carry, with the database's name for it.
     case unsupported(String)
 
@@ -121,7 +125,12 @@ enum SQLColumnType: Sendable, Hashable {
 
 extension SQLConnection {
     /// All rows of a small result, as text.
-    func rows(_ sql: String, _ parameters: [SQLParameter] = []) throws(SQLError) -> [[String?]] {
+    func rows(_ sql: String) throws(SQLError) -> [[String?]] {
+        try rows(sql, [])
+    }
+
+    /// All rows of a small result, as text.
+    func rows(_ sql: String, _ parameters: [SQLParameter]) throws(SQLError) -> [[String?]] {
         let query = try prepareQuery(sql)
         defer { query.close() }
         try query.execute(parameters)

@@ -90,7 +90,8 @@ struct RecordShape {
                     "The record's \(what) has no field \(name), which pk.fields names; it has "
                         + schema.fields.map(\.name).joined(separator: ", "))
             }
-            let sink = SinkColumn(name: name, schema: schema.fields[index].schema, isKey: true)
+            var sink = SinkColumn(name: name, schema: schema.fields[index].schema, isKey: true)
+            if what == "value" { sink.epoch = options.epochUnit(of: schema.fields[index]) }
             columns.append(Column(sink: sink, origin: origin(index)))
         }
         return columns
@@ -101,8 +102,8 @@ struct RecordShape {
     ) throws(ConnectError) -> [Column] {
         guard let schema else { return [] }
         if schema.type == .string {
-            guard options.fields.isEmpty else {
-                throw .data("fields.whitelist must be empty for values that are strings")
+            guard options.fields.isEmpty, options.epochFields.isEmpty else {
+                throw .data("fields.whitelist and timestamp.fields.list must be empty for values that are strings")
             }
             let sink = SinkColumn(name: options.stringColumn, schema: .optionalString, isKey: false)
             return [Column(sink: sink, origin: .value)]
@@ -111,8 +112,9 @@ struct RecordShape {
             throw .data("The record's value is of type \(schema.type.rawValue); a sink needs a struct or a string")
         }
         return schema.fields.enumerated().map { index, field in
-            Column(
-                sink: SinkColumn(name: field.name, schema: field.schema, isKey: false), origin: .valueField(index))
+            var sink = SinkColumn(name: field.name, schema: field.schema, isKey: false)
+            sink.epoch = options.epochUnit(of: field)
+            return Column(sink: sink, origin: .valueField(index))
         }
     }
 }
@@ -124,12 +126,6 @@ extension SinkOptions {
         guard !record.value.isNull || deletes else {
             throw .data(
                 "The record at \(place) has no value (a tombstone); with delete.enabled=false a sink needs a value")
-        }
-        guard record.valueSchema != nil || record.value.isNull else {
-            throw .data(
-                "The record at \(place) has a value without a schema; a sink needs one to know the columns. With the "
-                    + "JSON converter that is value.converter.schemas.enable=true and an envelope of schema and payload"
-            )
         }
         guard keyMode != .recordKey || !record.key.isNull && record.keySchema != nil else {
             throw .data("The record at \(place) has no key with a schema, which pk.mode=record_key needs")

@@ -9,6 +9,9 @@ final class SQLSinkTask: SinkTask {
     private var connection: (any SQLConnection)?
     private var tables: TableKeeper?
     private var writers: [String: TableWriter] = [:]
+    /// Keeps offsets with the rows, if the configuration says so.
+    private var offsets: OffsetKeeper?
+    private var inference = SchemaInference()
     private var retriesLeft = 0
     private var connectsLeft = 0
     /// Records of the batch in hand that are in the database, or with the dead letters, already.
@@ -34,11 +37,34 @@ final class SQLSinkTask: SinkTask {
         self.context = context
         logger = context.logger
         tables = TableKeeper(options, context.logger)
+        offsets = options.offsetsTable.map {
+            OffsetKeeper($0, connector: context.connectorName, options.database.dialect)
+        }
         resetRetries(options)
     }
 
     func stop() async {
         disconnect()
+    }
+
+    /// Goes on where the rows in the database end, whatever the consumer group has committed: that may be less, after a
+    /// crash, or more, after a backup was restored.
+    func open(_ partitions: [TopicPartitionName]) async throws {
+        guard let options, let context, let offsets, !partitions.isEmpty else { return }
+        do throws(SQLError) {
+            let connection = try open(options)
+            let wanted = Set(partitions)
+            try offsets.prepare(wanted, connection)
+            try connection.begin()
+            let stored = try offsets.lock(wanted, connection)
+            try connection.commit()
+            context.seek(to: stored)
+        } catch {
+            // Records that are in the database are left out all the same once it is back.
+            logger.warning(
+                "The stored offsets could not be read", metadata: ["error": "\(describe(error, options).message)"])
+            disconnect()
+        }
     }
 
     func put(_ records: [SinkRecord]) async throws {
@@ -82,22 +108,36 @@ final class SQLSinkTask: SinkTask {
     /// Writes the records in one transaction (DDL ends one and begins another).
     private func write(_ records: ArraySlice<SinkRecord>, _ options: SinkOptions) throws {
         let connection = try open(options)
+        let transaction = SinkTransaction(connection, offsets, records) { [self] () throws(SQLError) in
+            for writer in writers.values { try writer.flush() }
+        }
         do {
-            try connection.begin()
+            try transaction.begin()
+            tables?.transaction = transaction
             var last: (topic: String, writer: TableWriter)?
-            for record in records {
+            for record in records where !transaction.holds(record) {
                 let writer = try last?.topic == record.topic ? last?.writer : writer(for: record, options)
                 guard let writer else { continue }
                 last = (record.topic, writer)
-                try writer.add(record, connection)
+                try writer.add(withSchema(record, writer.table, connection), connection)
+                transaction.note(record)
             }
-            for writer in writers.values { try writer.flush() }
-            try connection.commit()
+            try transaction.commit()
         } catch {
             for writer in writers.values { writer.discard() }
             connection.rollback()
             throw error
         }
+    }
+
+    private func withSchema(
+        _ record: SinkRecord, _ table: TableID, _ connection: any SQLConnection
+    ) throws -> SinkRecord {
+        let isComplete =
+            (record.valueSchema != nil || record.value.isNull) && (record.keySchema != nil || record.key.isNull)
+        if isComplete { return record }
+        let tables = tables
+        return try inference.apply(to: record) { try tables?.has($0, in: table, connection) ?? false }
     }
 
     /// Writes the records in halves of halves until the bad ones stand alone, and hands those to the reporter.
@@ -145,6 +185,7 @@ final class SQLSinkTask: SinkTask {
 
     private func forget() {
         for writer in writers.values { writer.close() }
+        offsets?.forget()
         writers = [:]
         tables?.forget()
     }

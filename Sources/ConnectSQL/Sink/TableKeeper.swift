@@ -6,6 +6,8 @@ final class TableKeeper {
     private let options: SinkOptions
     private let logger: Logger
     private var definitions: [TableID: TableDefinition] = [:]
+    /// The transaction that is open, which DDL ends.
+    weak var transaction: SinkTransaction?
 
     init(_ options: SinkOptions, _ logger: Logger) {
         self.options = options
@@ -15,6 +17,12 @@ final class TableKeeper {
     /// Forgets what is known, because the database says it is not true.
     func forget() {
         definitions = [:]
+    }
+
+    /// Whether the table has a column of that name; false if there is no such table.
+    func has(_ column: String, in table: TableID, _ connection: any SQLConnection) throws(SQLError) -> Bool {
+        if let definition = definitions[table] { return definition.column(column) != nil }
+        return try read(table, connection)?.column(column) != nil
     }
 
     /// Sees to it that the table has the columns. Runs inside of a transaction, which DDL ends and begins anew.
@@ -92,14 +100,10 @@ final class TableKeeper {
     }
 
     private func changeDefinition(_ connection: any SQLConnection, _ statements: [String]) throws(SQLError) {
-        try connection.commit()
-        do throws(SQLError) {
+        guard let transaction else { throw SQLError(.other, "no transaction is open") }
+        try transaction.interrupted { () throws(SQLError) in
             for statement in statements { try connection.execute(statement) }
-        } catch {
-            try connection.begin()
-            throw error
         }
-        try connection.begin()
     }
 
     private func checkEvolution(_ definition: TableDefinition, _ missing: [SinkColumn]) throws(ConnectError) {

@@ -24,7 +24,7 @@ final class WritePlan {
         let shape = try Self.shape(of: record, options)
         let dialect = options.database.dialect
         let sinkColumns = shape.columns.map(\.sink)
-        for column in sinkColumns where dialect.encoder(for: column.schema) == nil {
+        for column in sinkColumns where dialect.encoder(for: column, target: nil) == nil {
             _ = try dialect.definition(of: column, in: table)
             throw ConnectError.data("Field \(column.name) of table \(table.qualifiedName) cannot be written")
         }
@@ -38,16 +38,13 @@ final class WritePlan {
         columns =
             isUpdate
             ? shape.columns.filter { !$0.sink.isKey } + shape.columns.filter(\.sink.isKey) : shape.columns
-        encoders = columns.compactMap { dialect.encoder(for: $0.sink.schema) }
+        encoders = columns.compactMap {
+            dialect.encoder(for: $0.sink, target: definition?.column($0.sink.name))
+        }
         defaults = columns.map { options.replacesNullWithDefault ? $0.sink.schema.defaultValue : nil }
         let parameters = columns.map(\.sink)
-        let text =
-            switch (isDelete, options.insertMode) {
-            case (true, _): dialect.delete(from: table, keys: parameters)
-            case (false, .insert): dialect.insert(into: table, columns: parameters)
-            case (false, .upsert): dialect.upsert(into: table, columns: parameters)
-            case (false, .update): dialect.update(table, columns: parameters)
-            }
+        let kind: SQLWriteKind = isDelete ? .delete : options.insertMode.kind
+        let text = try dialect.write(kind, table, columns: parameters, definition: definition)
         if isDelete || options.insertMode != .insert {
             let keys = parameters.indices.filter { parameters[$0].isKey }
             let encoders = encoders

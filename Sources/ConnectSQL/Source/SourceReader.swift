@@ -23,6 +23,10 @@ final class SourceReader {
     private let topic: String
     private var query: (any SQLQuery)?
     private var criteria: SourceCriteria?
+    /// Keeps the read from rows that are not all committed yet.
+    private var fence: (any CommitFence)?
+    /// The columns of the primary key, if they are wanted as the records' key.
+    private var keyColumns: [String] = []
     private var shape: SourceShape?
     /// The row after those handed on, of which only the timestamp was wanted so far.
     private var held: [ConnectValue]?
@@ -46,15 +50,18 @@ final class SourceReader {
         isExhausted = false
         let query = try self.query ?? prepare(connection)
         self.query = query
-        try query.execute(parameters(query, connection))
         isMissing = false
+        guard let parameters = try parameters(query, connection) else { return }
+        try query.execute(parameters)
         isReading = true
-        if shape?.version != query.columnsVersion { shape = try SourceShape(query, criteria, target, options) }
+        if shape?.version != query.columnsVersion {
+            shape = try SourceShape(query, criteria, target, options, keyColumns: keyColumns)
+        }
     }
 
     /// The next records of the open read.
     func read() throws -> Rows {
-        guard let query, let shape else { return Rows() }
+        guard isReading, let query, let shape else { return Rows() }
         var rows: [[ConnectValue]] = []
         rows.reserveCapacity(min(options.batchRows + 1, 1_024))
         if let held { rows.append(held) }
@@ -85,6 +92,8 @@ final class SourceReader {
     func disconnect() {
         query?.close()
         query = nil
+        fence?.disconnect()
+        fence = nil
         shape = nil
         held = nil
         isReading = false
@@ -116,7 +125,12 @@ final class SourceReader {
         for row in rows {
             let values = shape.hasTimestamp ? Array(row.dropLast()) : row
             let value = ConnectValue.structure(try Struct(schema: schema, values: values))
-            records.append(SourceRecord(topic: topic, valueSchema: schema, value: value))
+            var record = SourceRecord(topic: topic, valueSchema: schema, value: value)
+            if let key = shape.keySchema {
+                record.keySchema = key
+                record.key = .structure(try Struct(schema: key, values: shape.keyIndexes.map { row[$0] }))
+            }
+            records.append(record)
         }
         return records
     }
@@ -126,22 +140,37 @@ final class SourceReader {
     private func prepare(_ connection: any SQLConnection) throws -> any SQLQuery {
         criteria = try findCriteria(connection)
         let suffix = options.querySuffix.isEmpty ? "" : " " + options.querySuffix
-        return try connection.prepareQuery(options.database.dialect.select(target, criteria) + suffix)
+        let dialect = options.database.dialect
+        if options.protectsLateCommits, let criteria, case .table(let table) = target {
+            let database = options.database
+            fence = dialect.commitFence(table, criteria) { () throws(SQLError) in try database.connect() }
+        }
+        let text = dialect.select(target, criteria, isBounded: fence != nil) + suffix
+        return try connection.prepareQuery(text)
     }
 
     private func findCriteria(_ connection: any SQLConnection) throws -> SourceCriteria? {
-        guard options.mode != .bulk else { return nil }
-        guard case .table(let table) = target else { return SourceCriteria(ofQuery: options.mode) }
+        guard options.mode != .bulk || options.keysByPrimaryKey else { return nil }
+        guard case .table(let table) = target else {
+            return options.mode == .bulk ? nil : SourceCriteria(ofQuery: options.mode)
+        }
         guard let definition = try options.database.dialect.definition(of: table, on: connection) else {
             throw SQLError(.tableMissing, sqlState: "42S02", "Table \(table.qualifiedName) does not exist")
         }
-        return try SourceCriteria(options.mode, definition, validatesNonNull: options.validatesNonNull)
+        if options.keysByPrimaryKey { keyColumns = definition.columns.filter(\.isKey).map(\.name) }
+        guard options.mode != .bulk else { return nil }
+        return try SourceCriteria(options.mode(for: table), definition, validatesNonNull: options.validatesNonNull)
     }
 
-    private func parameters(_ query: any SQLQuery, _ connection: any SQLConnection) throws -> [SQLParameter] {
+    /// Nil if there is nothing to read yet.
+    private func parameters(_ query: any SQLQuery, _ connection: any SQLConnection) throws -> [SQLParameter]? {
         guard let criteria else { return [] }
-        let last = SQLParameter.integer(position.incrementing ?? -1)
-        guard !criteria.timestamps.isEmpty else { return [last] }
+        let lastID = SQLParameter.integer(position.incrementing ?? -1)
+        guard !criteria.timestamps.isEmpty else {
+            guard let fence else { return [lastID] }
+            let bound = try fence.bound(after: position.incrementing ?? -1, connection)
+            return bound.map { [lastID, .integer($0)] }
+        }
         let dialect = options.database.dialect
         let clock = try SourceClock(query.columns, criteria, target, dialect.zone)
         let now = try dialect.now(on: connection, isInstant: clock.isInstant)
@@ -149,8 +178,13 @@ final class SourceReader {
             position.microseconds = initial == -1 ? clock.instant(ofLocal: now) : initial &* 1_000
         }
         begins = false
-        let begin = dialect.timestampParameter(clock.local(ofInstant: position.microseconds ?? 0))
-        let end = dialect.timestampParameter(clock.wholeUnits(now) - options.timestampDelayMicroseconds)
-        return criteria.incrementing == nil ? [begin, end] : [end, begin, last, begin]
+        let first = clock.local(ofInstant: position.microseconds ?? 0)
+        var last = clock.wholeUnits(now) - options.timestampDelayMicroseconds
+        if let fence {
+            last = clock.wholeUnits(try fence.end(from: first, to: last, isInstant: clock.isInstant, connection))
+        }
+        let begin = dialect.timestampParameter(first)
+        let end = dialect.timestampParameter(last)
+        return criteria.incrementing == nil ? [begin, end] : [end, begin, lastID, begin]
     }
 }

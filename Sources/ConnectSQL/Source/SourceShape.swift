@@ -7,12 +7,16 @@ struct SourceShape {
     let decoders: [ColumnDecoder?]
     /// Whether a row's last value is its timestamp, which is no field.
     let hasTimestamp: Bool
+    /// The schema of the records' key, if they have one, and where its values stand among the fields.
+    let keySchema: Schema?
+    let keyIndexes: [Int]
     /// The growing column's place among the fields.
     private let incrementingIndex: Int?
     private let clock: SourceClock?
 
     init(
-        _ query: any SQLQuery, _ criteria: SourceCriteria?, _ target: SourceTarget, _ options: SourceOptions
+        _ query: any SQLQuery, _ criteria: SourceCriteria?, _ target: SourceTarget, _ options: SourceOptions,
+        keyColumns: [String] = []
     ) throws {
         hasTimestamp = criteria?.timestamps.isEmpty == false
         var fields: [Field] = []
@@ -28,6 +32,10 @@ struct SourceShape {
         clock =
             try hasTimestamp
             ? criteria.map { try SourceClock(query.columns, $0, target, options.database.dialect.zone) } : nil
+        keyIndexes = keyColumns.compactMap { schema.index(of: $0) }
+        keySchema =
+            keyIndexes.isEmpty
+            ? nil : Schema.structure(name: target.schemaName, fields: keyIndexes.map { schema.fields[$0] })
         version = query.columnsVersion
         self.schema = schema
         self.decoders = decoders

@@ -105,7 +105,7 @@ final class TableMonitor: Sendable {
         let connection = try options.database.connect()
         defer { connection.close() }
         return try options.database.dialect
-            .tables(on: connection, catalog: options.catalog, types: options.tableTypes)
+            .tables(on: connection, catalog: options.catalog, schema: options.schema, types: options.tableTypes)
             .filter { options.filter.accepts($0) }
     }
 }

@@ -16,6 +16,12 @@ enum Blocking {
         }
     }
 
+    /// Blocks the thread.
+    static func sleep(milliseconds: Int) {
+        var time = timespec(tv_sec: milliseconds / 1_000, tv_nsec: milliseconds % 1_000 * 1_000_000)
+        nanosleep(&time, nil)
+    }
+
     private final class Work: Sendable {
         let body: @Sendable () -> Void
 

@@ -4,6 +4,7 @@ import ConnectAPI
 enum JDBCURL: Sendable {
     case mariaDB(MySQLURL)
     case sqlite(SQLiteURL)
+    case postgreSQL(PostgreSQLURL)
 
     /// Reads a URL.
     /// - Throws: a config error whose text never holds a password.
@@ -14,10 +15,12 @@ enum JDBCURL: Sendable {
             self = .sqlite(try SQLiteURL(rest.dropFirst("sqlite:".count)))
         } else if rest.hasPrefix("mysql:") || rest.hasPrefix("mariadb:") {
             self = .mariaDB(try MySQLURL(rest))
+        } else if rest.hasPrefix("postgresql:") {
+            self = .postgreSQL(try PostgreSQLURL(rest.dropFirst("postgresql:".count)))
         } else {
             throw .config(
                 "No suitable driver found for \(Self.masked(text)); this program has drivers for jdbc:mysql:, "
-                    + "jdbc:mariadb: and jdbc:sqlite:")
+                    + "jdbc:mariadb:, jdbc:postgresql: and jdbc:sqlite:")
         }
     }
 

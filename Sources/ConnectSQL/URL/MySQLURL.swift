@@ -46,6 +46,8 @@ struct MySQLURL: Sendable {
         case "sockettimeout": options.readTimeout = try milliseconds(name, value)
         case "localsocket", "pipe": options.socket = value
         case "zerodatetimebehavior": options.decoding.zeroDates = try zeroDates(value)
+        case "transformedbitisboolean": options.decoding.tinyIntIsBoolean = try boolean(name, value)
+        case "tinyint1isbit": _ = try boolean(name, value)
         case "usecompression": options.compresses = try boolean(name, value)
         case "sslmode", "usessl", "requiressl", "verifyservercertificate", "trustservercertificate":
             try setTLS(name, value)

@@ -41,13 +41,15 @@ final class MariaDBConnection: SQLConnection {
     /// Nil once closed.
     private(set) var handle: UnsafeMutablePointer<MYSQL>?
     let options: Options
+    let mariaDB: UnsafePointer<MariaDBFunctions>
 
     init(_ options: Options) throws(SQLError) {
         self.options = options
-        guard let handle = mysql_init(nil) else { throw SQLError(.other, "out of memory") }
+        mariaDB = try MariaDBLibrary.functions()
+        guard let handle = mariaDB.pointee.mysql_init(nil) else { throw SQLError(.other, "out of memory") }
         self.handle = handle
-        Self.set(options, on: handle)
-        let connected = mysql_real_connect(
+        set(options, on: handle)
+        let connected = mariaDB.pointee.mysql_real_connect(
             handle, options.socket == nil ? options.host : nil, options.user, options.password?.revealed,
             options.database, options.port, options.socket, 0)
         guard connected != nil else {
@@ -63,8 +65,8 @@ final class MariaDBConnection: SQLConnection {
 
     func execute(_ sql: String) throws(SQLError) {
         let handle = try open()
-        guard mysql_real_query(handle, sql, UInt(sql.utf8.count)) == 0 else { throw failure() }
-        if let result = mysql_use_result(handle) { mysql_free_result(result) }
+        guard mariaDB.pointee.mysql_real_query(handle, sql, UInt(sql.utf8.count)) == 0 else { throw failure() }
+        if let result = mariaDB.pointee.mysql_use_result(handle) { mariaDB.pointee.mysql_free_result(result) }
     }
 
     func prepareQuery(_ sql: String) throws(SQLError) -> any SQLQuery {
@@ -80,19 +82,19 @@ final class MariaDBConnection: SQLConnection {
     }
 
     func commit() throws(SQLError) {
-        guard mysql_commit(try open()) == 0 else { throw failure() }
+        guard mariaDB.pointee.mysql_commit(try open()) == 0 else { throw failure() }
     }
 
     func rollback() {
         guard let handle else { return }
-        if mysql_rollback(handle) != 0 { close() }
+        if mariaDB.pointee.mysql_rollback(handle) != 0 { close() }
     }
 
     func changeCounter() -> Int64? { nil }
 
     func close() {
         // Ends the connection without reading the rest of an open result; its statements survive without it.
-        mysql_close(handle)
+        mariaDB.pointee.mysql_close(handle)
         handle = nil
     }
 
@@ -106,47 +108,53 @@ final class MariaDBConnection: SQLConnection {
     func failure() -> SQLError {
         guard let handle else { return SQLError(.connection, sqlState: "08003", "the connection is closed") }
         return MariaDBError.make(
-            code: mysql_errno(handle), state: mysql_sqlstate(handle), message: mysql_error(handle))
+            code: mariaDB.pointee.mysql_errno(handle), state: mariaDB.pointee.mysql_sqlstate(handle),
+            message: mariaDB.pointee.mysql_error(handle))
     }
 
     /// Whether the server takes many rows of parameters in one message (MariaDB 10.2 and later).
     private var hasBulk: Bool {
         var capabilities: UInt64 = 0
         let bulk = UInt64(1) << 2  // MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32
-        let status = mariadb_get_info(handle, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities)
+        let status = mariaDB.pointee.mariadb_get_info(
+            handle, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities)
         return status == 0 && capabilities & bulk != 0
     }
 
     // MARK: options
 
-    private static func set(_ options: Options, on handle: UnsafeMutablePointer<MYSQL>) {
+    private func set(_ options: Options, on handle: UnsafeMutablePointer<MYSQL>) {
         func number(_ option: mysql_option, _ value: UInt32) {
-            withUnsafePointer(to: value) { _ = mysql_options(handle, option, $0) }
+            withUnsafePointer(to: value) { _ = mariaDB.pointee.mysql_options(handle, option, $0) }
         }
         func flag(_ option: mysql_option, _ value: Bool) {
-            withUnsafePointer(to: CChar(value ? 1 : 0)) { _ = mysql_options(handle, option, $0) }
+            withUnsafePointer(to: CChar(value ? 1 : 0)) { _ = mariaDB.pointee.mysql_options(handle, option, $0) }
         }
         // The word localhost must not turn into a socket: JDBC always means TCP.
         number(MYSQL_OPT_PROTOCOL, options.socket == nil ? MYSQL_PROTOCOL_TCP.rawValue : MYSQL_PROTOCOL_SOCKET.rawValue)
-        number(MYSQL_OPT_CONNECT_TIMEOUT, seconds(options.connectTimeout))
-        if options.readTimeout > .zero { number(MYSQL_OPT_READ_TIMEOUT, seconds(options.readTimeout)) }
+        number(MYSQL_OPT_CONNECT_TIMEOUT, Self.seconds(options.connectTimeout))
+        if options.readTimeout > .zero { number(MYSQL_OPT_READ_TIMEOUT, Self.seconds(options.readTimeout)) }
         number(MYSQL_OPT_WRITE_TIMEOUT, 60)
         number(MYSQL_OPT_LOCAL_INFILE, 0)
         flag(MYSQL_REPORT_DATA_TRUNCATION, true)
-        if options.compresses { mysql_options(handle, MYSQL_OPT_COMPRESS, nil) }
-        mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4")
+        if options.compresses { _ = mariaDB.pointee.mysql_options(handle, MYSQL_OPT_COMPRESS, nil) }
+        _ = mariaDB.pointee.mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4")
         set(options.tls, on: handle, flag)
-        for command in sessionCommands(options) { mysql_options(handle, MYSQL_INIT_COMMAND, command) }
+        for command in Self.sessionCommands(options) {
+            _ = mariaDB.pointee.mysql_options(handle, MYSQL_INIT_COMMAND, command)
+        }
     }
 
-    private static func set(
+    private func set(
         _ tls: TLS, on handle: UnsafeMutablePointer<MYSQL>, _ flag: (mysql_option, Bool) -> Void
     ) {
         guard tls.mode != .disabled else { return }
-        if let authority = tls.authority { mysql_options(handle, MYSQL_OPT_SSL_CA, authority) }
-        if let certificate = tls.certificate { mysql_options(handle, MYSQL_OPT_SSL_CERT, certificate) }
-        if let key = tls.key { mysql_options(handle, MYSQL_OPT_SSL_KEY, key) }
-        if let versions = tls.versions { mysql_options(handle, MARIADB_OPT_TLS_VERSION, versions) }
+        if let authority = tls.authority { _ = mariaDB.pointee.mysql_options(handle, MYSQL_OPT_SSL_CA, authority) }
+        if let certificate = tls.certificate {
+            _ = mariaDB.pointee.mysql_options(handle, MYSQL_OPT_SSL_CERT, certificate)
+        }
+        if let key = tls.key { _ = mariaDB.pointee.mysql_options(handle, MYSQL_OPT_SSL_KEY, key) }
+        if let versions = tls.versions { _ = mariaDB.pointee.mysql_options(handle, MARIADB_OPT_TLS_VERSION, versions) }
         if tls.mode != .preferred { flag(MYSQL_OPT_SSL_ENFORCE, true) }
         flag(MYSQL_OPT_SSL_VERIFY_SERVER_CERT, tls.mode == .verifyIdentity || tls.mode == .verifyCA)
     }

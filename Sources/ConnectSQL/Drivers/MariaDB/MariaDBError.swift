@@ -11,6 +11,8 @@ enum MariaDBError {
     private static func kind(code: UInt32, state: String) -> SQLError.Kind {
         switch code {
         case 1146, 1051: return .tableMissing
+        // disk or table full, out of memory: an operator makes room
+        case 1021, 1037, 1038, 1041, 1114: return .transient
         // deadlock, lock wait, too many connections, interrupted, read only while failing over
         case 1213, 1205, 1040, 1203, 1317, 1290, 1836: return .transient
         // server stops, connection killed, network trouble on the server's side

@@ -8,6 +8,7 @@ final class MariaDBQuery: SQLQuery {
     private static let columnsChanged = 2057
 
     private var statement: MariaDBStatement
+    private let mariaDB: UnsafePointer<MariaDBFunctions>
     private let options: DecodingOptions
     private(set) var columns: [SQLColumn] = []
     private(set) var columnsVersion = 0
@@ -16,6 +17,7 @@ final class MariaDBQuery: SQLQuery {
 
     init(_ statement: MariaDBStatement, _ options: DecodingOptions) throws(SQLError) {
         self.statement = statement
+        mariaDB = statement.mariaDB
         self.options = options
         try describe()
     }
@@ -44,7 +46,7 @@ final class MariaDBQuery: SQLQuery {
         let options = options
         let handle = statement.handle
         for _ in 0..<limit {
-            let status = mysql_stmt_fetch(handle)
+            let status = mariaDB.pointee.mysql_stmt_fetch(handle)
             switch status {
             case 0: break
             case MYSQL_DATA_TRUNCATED: try buffers.fetchLongValues(of: statement)
@@ -71,7 +73,7 @@ final class MariaDBQuery: SQLQuery {
     func reset() {
         guard isOpen else { return }
         isOpen = false
-        mysql_stmt_free_result(statement.handle)
+        _ = mariaDB.pointee.mysql_stmt_free_result(statement.handle)
     }
 
     func close() {
@@ -111,7 +113,7 @@ final class MariaDBQuery: SQLQuery {
             buffers.append(buffer)
             binds[index] = bind
         }
-        guard mysql_stmt_bind_param(statement.handle, binds) == 0 else { throw statement.failure() }
+        guard mariaDB.pointee.mysql_stmt_bind_param(statement.handle, binds) == 0 else { throw statement.failure() }
         try statement.execute()
     }
 
@@ -119,15 +121,18 @@ final class MariaDBQuery: SQLQuery {
 
     /// Reads the result's columns, and makes buffers if they are not those of the execution before.
     private func describe() throws(SQLError) {
-        guard let metadata = mysql_stmt_result_metadata(statement.handle) else {
+        guard let metadata = mariaDB.pointee.mysql_stmt_result_metadata(statement.handle) else {
             throw SQLError(.other, sqlState: "07005", "the statement gives no rows")
         }
-        defer { mysql_free_result(metadata) }
-        let fields = UnsafeBufferPointer(start: mysql_fetch_fields(metadata), count: Int(mysql_num_fields(metadata)))
+        defer { mariaDB.pointee.mysql_free_result(metadata) }
+        let fields = UnsafeBufferPointer(
+            start: mariaDB.pointee.mysql_fetch_fields(metadata), count: Int(mariaDB.pointee.mysql_num_fields(metadata)))
         if buffers?.describes(fields) == true { return }
-        let described = fields.map { MariaDBType.column($0) }
+        let described = fields.map { MariaDBType.column($0, options) }
         let buffers = MariaDBRowBuffers(fields)
-        guard mysql_stmt_bind_result(statement.handle, buffers.binds) == 0 else { throw statement.failure() }
+        guard mariaDB.pointee.mysql_stmt_bind_result(statement.handle, buffers.binds) == 0 else {
+            throw statement.failure()
+        }
         self.buffers = buffers
         columns = described
         columnsVersion += 1

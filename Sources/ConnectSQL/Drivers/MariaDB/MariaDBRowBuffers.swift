@@ -80,6 +80,7 @@ final class MariaDBRowBuffers {
 
     /// Fetches the values of the current row that were longer than their buffers, into longer ones.
     func fetchLongValues(of statement: MariaDBStatement) throws(SQLError) {
+        let mariaDB = statement.mariaDB
         for index in forms.indices where forms[index] == .bytes && lengths[index] > UInt(buffers[index].count) {
             var size = max(buffers[index].count, 256)
             while size < Int(lengths[index]) { size *= 2 }
@@ -87,11 +88,11 @@ final class MariaDBRowBuffers {
             buffers[index] = .allocate(byteCount: size, alignment: 1)
             binds[index].buffer = buffers[index].baseAddress
             binds[index].buffer_length = UInt(size)
-            guard mysql_stmt_fetch_column(statement.handle, binds + index, UInt32(index), 0) == 0 else {
+            guard mariaDB.pointee.mysql_stmt_fetch_column(statement.handle, binds + index, UInt32(index), 0) == 0 else {
                 throw statement.failure()
             }
         }
-        guard mysql_stmt_bind_result(statement.handle, binds) == 0 else { throw statement.failure() }
+        guard mariaDB.pointee.mysql_stmt_bind_result(statement.handle, binds) == 0 else { throw statement.failure() }
     }
 
     /// The value of a column of the current row; nil if a record cannot carry it.
@@ -107,11 +108,12 @@ final class MariaDBRowBuffers {
         case .boolean: return .boolean(integer(index) != 0)
         case .float32: return .float32(buffers[index].load(as: Float.self))
         case .float64: return .float64(buffers[index].load(as: Double.self))
-        case .string: return .string(String(decoding: bytes(index), as: UTF8.self))
+        case .string: return .string(text(index))
         case .bytes: return .bytes(Array(bytes(index)))
         case .decimal(let scale): return DecimalText.unscaled(bytes(index), scale: scale).map { .bytes($0) }
         case .bits(let width): return bits(index, width)
         case .year: return .int32(Int32(CivilTime.days(year: Int(integer(index)), month: 1, day: 1)))
+        case .array: return nil
         case .date, .time, .timestamp, .localMicroseconds: return dateOrTime(index, decoder, options)
         }
     }
@@ -120,6 +122,24 @@ final class MariaDBRowBuffers {
 
     private func integer(_ index: Int) -> Int64 {
         buffers[index].load(as: Int64.self)
+    }
+
+    /// Any value as the server would write it.
+    private func text(_ index: Int) -> String {
+        switch forms[index] {
+        case .bytes: return String(decoding: bytes(index), as: UTF8.self)
+        case .integer: return isUnsigned[index] ? "\(UInt64(bitPattern: integer(index)))" : "\(integer(index))"
+        case .float: return "\(buffers[index].load(as: Float.self))"
+        case .double: return "\(buffers[index].load(as: Double.self))"
+        case .time:
+            let time = buffers[index].load(as: MYSQL_TIME.self)
+            let days = CivilTime.days(year: Int(time.year), month: Int(time.month), day: Int(time.day))
+            let seconds = Int64(time.hour) * 3_600 + Int64(time.minute) * 60 + Int64(time.second)
+            var text: [UInt8] = []
+            CivilTime.appendTimestamp(
+                microseconds: (Int64(days) * 86_400 + seconds) * 1_000_000 + Int64(time.second_part), to: &text)
+            return String(decoding: text, as: UTF8.self)
+        }
     }
 
     private func bytes(_ index: Int) -> UnsafeRawBufferPointer {

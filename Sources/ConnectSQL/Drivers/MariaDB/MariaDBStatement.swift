@@ -3,15 +3,17 @@ import CMariaDB
 /// A prepared statement.
 final class MariaDBStatement {
     let connection: MariaDBConnection
+    let mariaDB: UnsafePointer<MariaDBFunctions>
     let sql: String
     private(set) var handle: UnsafeMutablePointer<MYSQL_STMT>?
 
     init(_ connection: MariaDBConnection, _ sql: String) throws(SQLError) {
         self.connection = connection
+        mariaDB = connection.mariaDB
         self.sql = sql
-        handle = mysql_stmt_init(try connection.open())
+        handle = mariaDB.pointee.mysql_stmt_init(try connection.open())
         guard handle != nil else { throw connection.failure() }
-        guard mysql_stmt_prepare(handle, sql, UInt(sql.utf8.count)) == 0 else {
+        guard mariaDB.pointee.mysql_stmt_prepare(handle, sql, UInt(sql.utf8.count)) == 0 else {
             let error = failure()
             close()
             throw error
@@ -24,17 +26,18 @@ final class MariaDBStatement {
 
     func execute() throws(SQLError) {
         _ = try connection.open()
-        guard mysql_stmt_execute(handle) == 0 else { throw failure() }
+        guard mariaDB.pointee.mysql_stmt_execute(handle) == 0 else { throw failure() }
     }
 
     /// The error of the last call.
     func failure() -> SQLError {
         MariaDBError.make(
-            code: mysql_stmt_errno(handle), state: mysql_stmt_sqlstate(handle), message: mysql_stmt_error(handle))
+            code: mariaDB.pointee.mysql_stmt_errno(handle), state: mariaDB.pointee.mysql_stmt_sqlstate(handle),
+            message: mariaDB.pointee.mysql_stmt_error(handle))
     }
 
     func close() {
-        mysql_stmt_close(handle)
+        _ = mariaDB.pointee.mysql_stmt_close(handle)
         handle = nil
     }
 }

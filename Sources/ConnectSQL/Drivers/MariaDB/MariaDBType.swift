@@ -2,14 +2,18 @@ import CMariaDB
 
 /// What the wire's field types mean, as MySQL's JDBC driver reports them.
 enum MariaDBType {
-    static func column(_ field: MYSQL_FIELD) -> SQLColumn {
+    static func column(_ field: MYSQL_FIELD, _ options: DecodingOptions = DecodingOptions()) -> SQLColumn {
         SQLColumn(
             label: field.name.map { String(cString: $0) } ?? "",
-            type: type(field),
+            type: options.tinyIntIsBoolean && isTinyInt1(field) ? .boolean : type(field),
             isNullable: !has(field, NOT_NULL_FLAG),
             isAutoIncrement: has(field, AUTO_INCREMENT_FLAG),
             fractionDigits: field.decimals <= 6 ? Int(field.decimals) : 0,
             isInstant: field.type == MYSQL_TYPE_TIMESTAMP || field.type == MYSQL_TYPE_TIMESTAMP2)
+    }
+
+    private static func isTinyInt1(_ field: MYSQL_FIELD) -> Bool {
+        field.type == MYSQL_TYPE_TINY && field.length == 1 && !has(field, UNSIGNED_FLAG)
     }
 
     static func has(_ field: MYSQL_FIELD, _ flag: Int32) -> Bool {

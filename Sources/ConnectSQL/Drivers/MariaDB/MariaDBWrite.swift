@@ -8,6 +8,7 @@ final class MariaDBWrite: SQLWrite {
     private static let rowsPerStatement = 500
 
     private let connection: MariaDBConnection
+    private let mariaDB: UnsafePointer<MariaDBFunctions>
     private let text: SQLWriteText
     private let single: MariaDBStatement
     private let isBulk: Bool
@@ -16,6 +17,7 @@ final class MariaDBWrite: SQLWrite {
 
     init(_ connection: MariaDBConnection, _ text: SQLWriteText, isBulk: Bool) throws(SQLError) {
         self.connection = connection
+        mariaDB = connection.mariaDB
         self.text = text
         self.isBulk = isBulk
         single = try MariaDBStatement(connection, text.text())
@@ -66,8 +68,8 @@ final class MariaDBWrite: SQLWrite {
         let scratch = Scratch()
         var binds = batch.columns.map { scratch.bulkBind($0, range) }
         var size = UInt32(range.count)
-        guard mysql_stmt_attr_set(single.handle, STMT_ATTR_ARRAY_SIZE, &size) == 0,
-            mysql_stmt_bind_param(single.handle, &binds) == 0
+        guard mariaDB.pointee.mysql_stmt_attr_set(single.handle, STMT_ATTR_ARRAY_SIZE, &size) == 0,
+            mariaDB.pointee.mysql_stmt_bind_param(single.handle, &binds) == 0
         else { throw single.failure() }
         try single.execute()
     }
@@ -84,7 +86,7 @@ final class MariaDBWrite: SQLWrite {
         for row in 0..<range.count {
             for column in columns { binds.append(column.bind(row: row)) }
         }
-        guard mysql_stmt_bind_param(statement.handle, &binds) == 0 else { throw statement.failure() }
+        guard mariaDB.pointee.mysql_stmt_bind_param(statement.handle, &binds) == 0 else { throw statement.failure() }
         try statement.execute()
     }
 }

@@ -18,25 +18,27 @@ final class SQLiteConnection: SQLConnection {
     /// Nil once closed.
     private(set) var handle: OpaquePointer?
     private let options: Options
+    let sqlite: UnsafePointer<SQLiteFunctions>
     private var versionStatement: OpaquePointer?
 
     init(_ options: Options) throws(SQLError) {
         self.options = options
+        sqlite = try SQLiteLibrary.functions()
         var flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX
         if options.creates { flags |= SQLITE_OPEN_CREATE }
-        let status = sqlite3_open_v2(options.path, &handle, flags, nil)
+        let status = sqlite.pointee.sqlite3_open_v2(options.path, &handle, flags, nil)
         guard status == SQLITE_OK else {
-            let error = Self.error(status, handle)
-            sqlite3_close_v2(handle)
+            let error = error(status, handle)
+            _ = sqlite.pointee.sqlite3_close_v2(handle)
             handle = nil
             throw SQLError(.connection, sqlState: error.sqlState, code: error.code, "\(error.message): \(options.path)")
         }
-        sqlite3_extended_result_codes(handle, 1)
-        sqlite3_busy_timeout(handle, options.busyTimeout)
-        try check(sqlite3_exec(handle, "SELECT 1 FROM sqlite_master LIMIT 1", nil, nil, nil))
+        _ = sqlite.pointee.sqlite3_extended_result_codes(handle, 1)
+        _ = sqlite.pointee.sqlite3_busy_timeout(handle, options.busyTimeout)
+        try check(sqlite.pointee.sqlite3_exec(handle, "SELECT 1 FROM sqlite_master LIMIT 1", nil, nil, nil))
         if let mode = options.journalMode {
             // Not fatal: another connection may hold a lock, or the medium may not allow it.
-            sqlite3_exec(handle, "PRAGMA journal_mode=\(mode)", nil, nil, nil)
+            _ = sqlite.pointee.sqlite3_exec(handle, "PRAGMA journal_mode=\(mode)", nil, nil, nil)
         }
     }
 
@@ -45,7 +47,7 @@ final class SQLiteConnection: SQLConnection {
     }
 
     func execute(_ sql: String) throws(SQLError) {
-        try check(sqlite3_exec(open(), sql, nil, nil, nil))
+        try check(sqlite.pointee.sqlite3_exec(open(), sql, nil, nil, nil))
     }
 
     func prepareQuery(_ sql: String) throws(SQLError) -> any SQLQuery {
@@ -66,25 +68,25 @@ final class SQLiteConnection: SQLConnection {
     }
 
     func rollback() {
-        guard let handle, sqlite3_get_autocommit(handle) == 0 else { return }
-        if sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) != SQLITE_OK { close() }
+        guard let handle, sqlite.pointee.sqlite3_get_autocommit(handle) == 0 else { return }
+        if sqlite.pointee.sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) != SQLITE_OK { close() }
     }
 
     func changeCounter() throws(SQLError) -> Int64? {
         if versionStatement == nil {
-            try check(sqlite3_prepare_v3(open(), "PRAGMA data_version", -1, 0, &versionStatement, nil))
+            try check(sqlite.pointee.sqlite3_prepare_v3(open(), "PRAGMA data_version", -1, 0, &versionStatement, nil))
         }
-        defer { sqlite3_reset(versionStatement) }
-        let status = sqlite3_step(versionStatement)
+        defer { _ = sqlite.pointee.sqlite3_reset(versionStatement) }
+        let status = sqlite.pointee.sqlite3_step(versionStatement)
         guard status == SQLITE_ROW else { throw failure(status) }
-        return sqlite3_column_int64(versionStatement, 0)
+        return sqlite.pointee.sqlite3_column_int64(versionStatement, 0)
     }
 
     func close() {
-        sqlite3_finalize(versionStatement)
+        _ = sqlite.pointee.sqlite3_finalize(versionStatement)
         versionStatement = nil
         // The v2 form waits for statements that are still open instead of failing.
-        sqlite3_close_v2(handle)
+        _ = sqlite.pointee.sqlite3_close_v2(handle)
         handle = nil
     }
 
@@ -100,11 +102,12 @@ final class SQLiteConnection: SQLConnection {
 
     /// The error of the last call.
     func failure(_ status: Int32) -> SQLError {
-        Self.error(status, handle)
+        error(status, handle)
     }
 
-    private static func error(_ status: Int32, _ handle: OpaquePointer?) -> SQLError {
-        let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(status))
+    private func error(_ status: Int32, _ handle: OpaquePointer?) -> SQLError {
+        let text = handle == nil ? sqlite.pointee.sqlite3_errstr(status) : sqlite.pointee.sqlite3_errmsg(handle)
+        let message = text.map { String(cString: $0) } ?? "unknown error"
         let code = Int(status)
         switch status & 0xFF {
         case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_FULL:

@@ -4,6 +4,7 @@ import ConnectAPI
 /// A prepared SELECT on SQLite. Rows are read from the file as they are fetched.
 final class SQLiteQuery: SQLQuery {
     private let statement: SQLiteStatement
+    private let sqlite: UnsafePointer<SQLiteFunctions>
     private(set) var columns: [SQLColumn] = []
     private(set) var columnsVersion = 0
     /// How often SQLite has compiled the statement anew, which it does when the database's schema changes.
@@ -14,6 +15,7 @@ final class SQLiteQuery: SQLQuery {
 
     init(_ statement: SQLiteStatement) throws(SQLError) {
         self.statement = statement
+        sqlite = statement.sqlite
         try describe()
     }
 
@@ -23,7 +25,9 @@ final class SQLiteQuery: SQLQuery {
         try statement.bind(parameters)
         hasRow = try statement.step()
         isOpen = true
-        if sqlite3_stmt_status(statement.handle, SQLITE_STMTSTATUS_REPREPARE, 0) != compilations { try describe() }
+        if sqlite.pointee.sqlite3_stmt_status(statement.handle, SQLITE_STMTSTATUS_REPREPARE, 0) != compilations {
+            try describe()
+        }
         if !hasRow { reset() }
     }
 
@@ -62,11 +66,13 @@ final class SQLiteQuery: SQLQuery {
     // MARK: columns
 
     private func describe() throws(SQLError) {
-        compilations = sqlite3_stmt_status(statement.handle, SQLITE_STMTSTATUS_REPREPARE, 0)
+        compilations = sqlite.pointee.sqlite3_stmt_status(statement.handle, SQLITE_STMTSTATUS_REPREPARE, 0)
         var described: [SQLColumn] = []
-        for index in 0..<sqlite3_column_count(statement.handle) {
-            let label = sqlite3_column_name(statement.handle, index).map { String(cString: $0) } ?? "column\(index)"
-            let declared = sqlite3_column_decltype(statement.handle, index).map { String(cString: $0) }
+        for index in 0..<sqlite.pointee.sqlite3_column_count(statement.handle) {
+            let label =
+                sqlite.pointee.sqlite3_column_name(statement.handle, index).map { String(cString: $0) }
+                ?? "column\(index)"
+            let declared = sqlite.pointee.sqlite3_column_decltype(statement.handle, index).map { String(cString: $0) }
             var column = SQLColumn(label: label, type: SQLiteType.columnType(declared), isNullable: true)
             column.isUntyped = declared == nil
             addOrigin(index, to: &column)
@@ -79,15 +85,15 @@ final class SQLiteQuery: SQLQuery {
     }
 
     private func addOrigin(_ index: Int32, to column: inout SQLColumn) {
-        guard let table = sqlite3_column_table_name(statement.handle, index),
-            let name = sqlite3_column_origin_name(statement.handle, index)
+        guard let table = sqlite.pointee.sqlite3_column_table_name(statement.handle, index),
+            let name = sqlite.pointee.sqlite3_column_origin_name(statement.handle, index)
         else { return }
-        let schema = sqlite3_column_database_name(statement.handle, index)
+        let schema = sqlite.pointee.sqlite3_column_database_name(statement.handle, index)
         var declared: UnsafePointer<CChar>?
         var isNotNull: Int32 = 0
         var isKey: Int32 = 0
         var isAutoIncrement: Int32 = 0
-        let status = sqlite3_table_column_metadata(
+        let status = sqlite.pointee.sqlite3_table_column_metadata(
             statement.connection.handle, schema, table, name, &declared, nil, &isNotNull, &isKey, &isAutoIncrement)
         guard status == SQLITE_OK else { return }
         // `INTEGER PRIMARY KEY` is the row number: never null, and filled by SQLite, whatever the words say.
@@ -100,7 +106,7 @@ final class SQLiteQuery: SQLQuery {
 
     private func value(_ index: Int32, _ decoder: ColumnDecoder) throws(SQLError) -> ConnectValue {
         let handle = statement.handle
-        let storage = sqlite3_column_type(handle, index)
+        let storage = sqlite.pointee.sqlite3_column_type(handle, index)
         if storage == SQLITE_NULL { return .null }
         switch decoder {
         case .int8: return .int8(try integer(index, storage))
@@ -112,6 +118,7 @@ final class SQLiteQuery: SQLQuery {
         case .float64: return .float64(try real(index, storage))
         case .string: return .string(text(index))
         case .bytes: return .bytes(Array(bytes(index)))
+        case .array: throw mismatch(index, "an array")
         case .decimal(let scale): return .bytes(try decimal(index, storage, scale))
         case .date:
             let milliseconds = try instant(index, storage)
@@ -140,9 +147,9 @@ final class SQLiteQuery: SQLQuery {
         let handle = statement.handle
         switch storage {
         case SQLITE_INTEGER:
-            if let value = Value(exactly: sqlite3_column_int64(handle, index)) { return value }
+            if let value = Value(exactly: sqlite.pointee.sqlite3_column_int64(handle, index)) { return value }
         case SQLITE_FLOAT:
-            if let value = Value(exactly: sqlite3_column_double(handle, index)) { return value }
+            if let value = Value(exactly: sqlite.pointee.sqlite3_column_double(handle, index)) { return value }
         case SQLITE_TEXT:
             if let value = Value(text(index)) { return value }
         default: break
@@ -152,7 +159,7 @@ final class SQLiteQuery: SQLQuery {
 
     private func real(_ index: Int32, _ storage: Int32) throws(SQLError) -> Double {
         if storage == SQLITE_INTEGER || storage == SQLITE_FLOAT {
-            return sqlite3_column_double(statement.handle, index)
+            return sqlite.pointee.sqlite3_column_double(statement.handle, index)
         }
         if storage == SQLITE_TEXT, let value = Double(text(index)) { return value }
         throw mismatch(index, "a number")
@@ -160,7 +167,7 @@ final class SQLiteQuery: SQLQuery {
 
     private func decimal(_ index: Int32, _ storage: Int32, _ scale: Int) throws(SQLError) -> [UInt8] {
         if storage == SQLITE_INTEGER, scale == 0 {
-            return DecimalText.minimal(sqlite3_column_int64(statement.handle, index))
+            return DecimalText.minimal(sqlite.pointee.sqlite3_column_int64(statement.handle, index))
         }
         if storage != SQLITE_BLOB, let unscaled = DecimalText.unscaled(bytes(index), scale: scale) { return unscaled }
         throw mismatch(index, "a decimal number with \(scale) digits after the point")
@@ -174,9 +181,10 @@ final class SQLiteQuery: SQLQuery {
 
     private func instantMicroseconds(_ index: Int32, _ storage: Int32) throws(SQLError) -> Int64 {
         switch storage {
-        case SQLITE_INTEGER: return sqlite3_column_int64(statement.handle, index) &* 1_000
+        case SQLITE_INTEGER: return sqlite.pointee.sqlite3_column_int64(statement.handle, index) &* 1_000
         case SQLITE_FLOAT:
-            let milliseconds = (sqlite3_column_double(statement.handle, index) - 2_440_587.5) * 86_400_000
+            let milliseconds =
+                (sqlite.pointee.sqlite3_column_double(statement.handle, index) - 2_440_587.5) * 86_400_000
             if let value = Int64(exactly: milliseconds.rounded()) { return value &* 1_000 }
         case SQLITE_TEXT:
             if let parsed = CivilTime.parseTimestamp(bytes(index)) {
@@ -195,12 +203,13 @@ final class SQLiteQuery: SQLQuery {
     /// The bytes of a column, valid until the next step.
     private func bytes(_ index: Int32) -> UnsafeRawBufferPointer {
         // The order is SQLite's: first the pointer in the wanted form, then the length in that form.
-        let isBlob = sqlite3_column_type(statement.handle, index) == SQLITE_BLOB
+        let isBlob = sqlite.pointee.sqlite3_column_type(statement.handle, index) == SQLITE_BLOB
         let base: UnsafeRawPointer? =
             isBlob
-            ? sqlite3_column_blob(statement.handle, index)
-            : sqlite3_column_text(statement.handle, index).map { UnsafeRawPointer($0) }
-        return UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(statement.handle, index)))
+            ? sqlite.pointee.sqlite3_column_blob(statement.handle, index)
+            : sqlite.pointee.sqlite3_column_text(statement.handle, index).map { UnsafeRawPointer($0) }
+        return UnsafeRawBufferPointer(
+            start: base, count: Int(sqlite.pointee.sqlite3_column_bytes(statement.handle, index)))
     }
 
     private func mismatch(_ index: Int32, _ wanted: String) -> SQLError {
