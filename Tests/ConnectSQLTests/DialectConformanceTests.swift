@@ -34,7 +34,7 @@ import Testing
             (Field("f32", .optionalFloat32), .float32(1.5)), (Field("f64", .optionalFloat64), .float64(-2.5e100)),
             (Field("yes", .optionalBoolean), .boolean(true)), (Field("text", .optionalString), .string(longText)),
             (Field("data", .optionalBytes), .bytes([0, 255, 39, 92])),
-            (Field("price", .decimal(scale: 2, isOptional: true)), .bytes([0xFF, 0x85])),  // -1.23
+            (Field("price", .decimal(scale: 2, isOptional: true)), .bytes([0x85])),  // -1.23
             (Field("day", .date(isOptional: true)), .int32(-1)),
             (Field("clock", .time(isOptional: true)), .int32(86_399_999)),
             (Field("at", .timestamp(isOptional: true)), .int64(1_709_212_455_123)),
@@ -51,16 +51,14 @@ import Testing
         for (field, value) in fields {
             let read = rows.first?[field.name]
             switch (value, kind) {
-            case (.boolean, .mariaDB), (.boolean, .sqlite), (.int8, _), (.int16, _), (.int64, _):
+            case (_, .sqlite) where field.schema.logicalType != nil: break  // NUMERIC columns, looked at below
+            case (.boolean, .mariaDB), (.boolean, .sqlite), (.int8, _), (.int16, _), (.int32, _), (.int64, _):
                 #expect(read?.integer == value.integer ?? 1, "\(field.name)")
             case (.float32, .sqlite): #expect(read == .float64(1.5))
-            case (.bytes, .mariaDB) where field.name == "price":
-                #expect(read == .bytes([0xFF, 0x85]))
             case (.bytes, .postgreSQL) where field.name == "price":
                 // The column has no scale of its own.
                 let scale = rows.first?.valueSchema?.field(named: "price")?.schema.parameters["scale"]
                 #expect(scale == "127")
-            case (_, .sqlite) where field.schema.logicalType != nil: break  // NUMERIC columns, of which the next test
             default: #expect(read == value, "\(field.name)")
             }
             if field.name != "id" { #expect(rows.last?[field.name] == .null, "\(field.name)") }

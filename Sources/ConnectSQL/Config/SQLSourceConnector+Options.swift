@@ -57,7 +57,8 @@ extension SQLSourceConnector {
         ConfigDefinition.Key(
             "schema.pattern", .string, default: .null, importance: .high,
             doc:
-                "Schemas of PostgreSQL whose tables are listed, % standing for any text. Default: all but the system's.",
+                "Schemas of PostgreSQL whose tables are listed, % standing for any text. Default: "
+                + "all but the system's.",
             group: "Database", order: 12, width: .short, displayName: "Schema pattern"),
         ConfigDefinition.Key(
             "numeric.precision.mapping", .boolean, default: .value("false"), importance: .low,

@@ -41,7 +41,9 @@ struct PostgreSQLDialect: SQLDialect {
             [.text(IdentifierQuoting(mark: "\"").quoted(table)), .text(quoting.quoted(table))])
         guard let row = kinds.first, row.count == 2, let oid = row[0], let kind = row[1] else { return nil }
         let rows = try connection.rows(
-            "SELECT a.attname, format_type(a.atttypid, -1), a.attnotnull, a.attidentity <> '' OR "
+            // Without the declared length, to which a cast would cut; a bit field has no other way to keep its own.
+            "SELECT a.attname, format_type(a.atttypid, CASE a.atttypid WHEN 1560 THEN a.atttypmod ELSE -1 END), "
+                + "a.attnotnull, a.attidentity <> '' OR "
                 + "COALESCE(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false), COALESCE(i.indisprimary, false) "
                 + "FROM pg_catalog.pg_attribute a "
                 + "LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
@@ -196,7 +198,7 @@ struct PostgreSQLDialect: SQLDialect {
             guard let encoder = encoder(for: column, target: target) else { continue }
             let element = PostgreSQLArray.element(encoder.kind).name
             arrays.append("$\(index + 1)::\(element)[]")
-            values.append(Self.cast("u.x\(index)", encoder.kind, to: target?.type ?? "text"))
+            values.append(Self.cast("u.x\(index)", encoder, to: target?.type ?? "text"))
         }
         // As the table writes them: a topic's field may differ in case.
         let names = columns.map { quoting.quoted(definition.column($0.name)?.name ?? $0.name) }
@@ -207,7 +209,8 @@ struct PostgreSQLDialect: SQLDialect {
         let condition = keys.map { "t.\(names[$0]) = \(values[$0])" }.joined(separator: " AND ")
         let quoted = quoting.quoted(table)
         let insert =
-            "INSERT INTO \(quoted) (\(names.joined(separator: ","))) SELECT \(values.joined(separator: ",")) FROM \(rows)"
+            "INSERT INTO \(quoted) (\(names.joined(separator: ","))) "
+            + "SELECT \(values.joined(separator: ",")) FROM \(rows)"
         let text =
             switch kind {
             case .insert: insert
@@ -224,16 +227,14 @@ struct PostgreSQLDialect: SQLDialect {
         return SQLWriteText(head: text, parameterCount: columns.count)
     }
 
-    private static func cast(_ value: String, _ kind: ParameterBatch.Kind, to type: String) -> String {
-        switch (kind, type) {
+    private static func cast(_ value: String, _ encoder: ParameterEncoder, to type: String) -> String {
+        switch (encoder.kind, type) {
         case (.text, "text"), (.integer, "bigint"), (.real, "double precision"), (.bytes, "bytea"): value
         case (.integer, "boolean"): "(\(value) <> 0)"
+        case (.text, _) where encoder == .booleanText && type != "boolean": "\(value)::boolean::integer::\(type)"
+        case (.real, "money"): "\(value)::numeric::money"
         default: "\(value)::\(type)"
         }
-    }
-
-    func upsert(into table: TableID, columns: [SinkColumn]) -> SQLWriteText {
-        SQLWriteText(head: "", parameterCount: columns.count)
     }
 
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {

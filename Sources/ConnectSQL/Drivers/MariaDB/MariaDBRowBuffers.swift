@@ -99,15 +99,18 @@ final class MariaDBRowBuffers {
     func value(_ index: Int, _ decoder: ColumnDecoder, _ options: DecodingOptions) -> ConnectValue? {
         guard nulls[index] == 0 else { return .null }
         switch decoder {
-        case .int8: return Int8(exactly: integer(index)).map { .int8($0) }
-        case .int16: return Int16(exactly: integer(index)).map { .int16($0) }
-        case .int32: return Int32(exactly: integer(index)).map { .int32($0) }
+        case .int8: return whole(index).flatMap { Int8(exactly: $0) }.map { .int8($0) }
+        case .int16: return whole(index).flatMap { Int16(exactly: $0) }.map { .int16($0) }
+        case .int32: return whole(index).flatMap { Int32(exactly: $0) }.map { .int32($0) }
         case .int64:
-            let value = integer(index)
+            guard let value = whole(index) else { return nil }
             return isUnsigned[index] && value < 0 ? nil : .int64(value)
         case .boolean: return .boolean(integer(index) != 0)
         case .float32: return .float32(buffers[index].load(as: Float.self))
-        case .float64: return .float64(buffers[index].load(as: Double.self))
+        case .float64:
+            // A DECIMAL comes as text.
+            if forms[index] == .bytes { return Double(text(index)).map { .float64($0) } }
+            return .float64(buffers[index].load(as: Double.self))
         case .string: return .string(text(index))
         case .bytes: return .bytes(Array(bytes(index)))
         case .decimal(let scale): return DecimalText.unscaled(bytes(index), scale: scale).map { .bytes($0) }
@@ -119,6 +122,11 @@ final class MariaDBRowBuffers {
     }
 
     // MARK: values
+
+    /// A whole number; nil if a DECIMAL has more digits.
+    private func whole(_ index: Int) -> Int64? {
+        forms[index] == .bytes ? Int64(text(index)) : integer(index)
+    }
 
     private func integer(_ index: Int) -> Int64 {
         buffers[index].load(as: Int64.self)

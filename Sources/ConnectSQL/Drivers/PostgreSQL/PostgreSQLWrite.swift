@@ -1,7 +1,7 @@
 import CPostgreSQL
 
-/// A prepared statement whose parameters are arrays, one per column: it writes many rows at once. The next rows are laid
-/// out while the server is busy with the ones before.
+/// A prepared statement whose parameters are arrays, one per column: it writes many rows at once. The next rows are
+/// laid out while the server is busy with the ones before.
 final class PostgreSQLWrite: SQLWrite {
     private static let rowsPerStatement = 2_000
     private static let bytesPerStatement = 8 << 20
