@@ -40,6 +40,30 @@ import Testing
         }
     }
 
+    @Test func settingsOfATopicAreShownAndChanged() throws {
+        let broker = try BrokerProcess()
+        #expect(try broker.sluice("topics --create --topic t --config retention.ms=1000").status == 0)
+        let topic = "--entity-type topics --entity-name t"
+        let changed = try broker.sluice(
+            "configs --alter \(topic) --add-config cleanup.policy=[compact,delete],max.message.bytes=2000 "
+                + "--delete-config retention.ms")
+        #expect(changed.output == "Completed updating config for topic t.\n")
+        let shown = try broker.sluice("configs --describe \(topic)").output
+        #expect(
+            shown == """
+                Dynamic configs for topic t are:
+                  cleanup.policy=compact,delete sensitive=false
+                  max.message.bytes=2000 sensitive=false
+
+                """)
+        let all = try broker.sluice("configs --describe \(topic) --all").output
+        #expect(all.contains("\n  retention.ms=604800000 sensitive=false\n"))
+        let refused = try broker.sluice("configs --alter \(topic) --add-config no.such.setting=1")
+        #expect(refused.status == 1 && refused.errors.contains("no.such.setting"))
+        let brokers = try broker.sluice("configs --describe --entity-type brokers --all").output
+        #expect(brokers.hasPrefix("All configs for broker 1 are:\n") && brokers.contains("  num.partitions=1 "))
+    }
+
     @Test func whatTheTutorialTypes() throws {
         let broker = try BrokerProcess()
         let created = try broker.sluice("topics --create --topic quickstart-events --partitions 1")
