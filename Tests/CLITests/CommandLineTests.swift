@@ -61,6 +61,35 @@ import Testing
         #expect(options.target(low: 5, high: 20, current: 10) == target)
     }
 
+    /// Expected values from `date -u -d … +%s%3N`.
+    @Test(
+        arguments: [
+            ("1970-01-01T00:00:00.000", 0), ("2026-11-22T14:30:15.250", 1_795_357_815_250),
+            ("2026-11-22T14:30", 1_795_357_800_000), ("2024-02-29T23:59:59.5Z", 1_709_251_199_500),
+            ("2026-11-22T14:30:00+01:00", 1_795_354_200_000), ("2026-11-22T14:30:00-0530", 1_795_377_600_000),
+            ("2026-02-29T00:00:00", nil), ("2026-11-22", nil), ("2026-11-22T24:00", nil), ("2026-11-22T14:30:00x", nil),
+        ] as [(String, Int64?)])
+    func resetTimes(text: String, expected: Int64?) {
+        #expect(ResetTime.datetime(text) == expected)
+    }
+
+    @Test(
+        arguments: [
+            ("P1D", 86_400_000), ("PT2H30M", 9_000_000), ("P1DT1S", 86_401_000), ("PT0S", 0), ("P", nil), ("PT", nil),
+            ("1D", nil), ("P1H", nil), ("PT1M2H", nil), ("PT5", nil),
+        ] as [(String, Int64?)])
+    func resetDurations(text: String, expected: Int64?) {
+        #expect(ResetTime.duration(text) == expected)
+    }
+
+    @Test func resetFiles() throws {
+        let offsets = try OffsetResetOptions.offsets(in: "a,0,5\nb,1,7\n", of: "f")
+        #expect(offsets.count == 2 && offsets.values.sorted() == [5, 7])
+        for wrong in ["a,0", "a,x,1", "a,0,-1", ",0,1"] {
+            #expect(throws: CommandFailure.self) { try OffsetResetOptions.offsets(in: wrong, of: "f") }
+        }
+    }
+
     @Test func resetTopics() {
         #expect(OffsetResetOptions.selection("t")?.partitions == nil)
         #expect(OffsetResetOptions.selection("t:0,2")?.partitions == [0, 2])

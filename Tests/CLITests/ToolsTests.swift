@@ -99,6 +99,17 @@ import Testing
         #expect(try broker.sluice("\(consume) 1 --timeout-ms 500").output == "")
         #expect(try broker.sluice("\(reset) --execute").status == 0)
         #expect(try broker.sluice("\(consume) 2").output == "4\n5\n")
+
+        let file = broker.folder.appending(path: "offsets.csv")
+        let exported = try broker.sluice(
+            "consumer-groups --reset-offsets --group readers --all-topics --by-duration PT1H --export")
+        #expect(exported.output == "t,0,0\n", "all was written within the hour")
+        try "t,0,3\n".write(to: file, atomically: true, encoding: .utf8)
+        let filed = "consumer-groups --reset-offsets --group readers --from-file \(file.path) --execute"
+        #expect(try broker.sluice(filed).status == 0)
+        #expect(try broker.sluice("\(consume) 1").output == "4\n")
+        let future = "consumer-groups --reset-offsets --group readers --topic t --to-datetime 2999-01-01T00:00:00.000"
+        #expect(try broker.sluice("\(future) --export").output == "t,0,5\n", "none so late: to the end")
         #expect(try broker.sluice("consumer-groups --delete --group readers").status == 0)
         #expect(try broker.sluice("consumer-groups --describe --group readers").status == 1)
     }

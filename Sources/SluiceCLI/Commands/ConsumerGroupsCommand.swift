@@ -88,9 +88,11 @@ struct ConsumerGroupsCommand: AsyncParsableCommand {
             ])
             for name in try await names(admin) {
                 for (partition, offset) in try await reset.perform(on: name, admin) {
+                    if reset.export { Terminal.print("\(partition.topic),\(partition.partition),\(offset)") }
                     table.add([name, partition.topic, String(partition.partition), String(offset)])
                 }
             }
+            if reset.export { return }
             Terminal.print("")
             for line in table.lines { Terminal.print(line) }
         }

@@ -26,6 +26,23 @@ struct OffsetResetOptions: ParsableArguments {
         help: ArgumentHelp("Forward by so many messages, or back if negative.", valueName: "count"))
     var shiftBy: Int64?
 
+    @Option(
+        help: ArgumentHelp(
+            "To the first message at or after this time, such as 2026-11-22T14:30:00.000 (UTC unless a zone follows).",
+            valueName: "time"))
+    var toDatetime: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "To the first message of the last so many days, hours, …: P1DT2H3M4S.", valueName: "duration"))
+    var byDuration: String?
+
+    @Option(help: ArgumentHelp("To what a file says in lines topic,partition,offset.", valueName: "path"))
+    var fromFile: String?
+
+    @Flag(help: "Print lines topic,partition,offset, as --from-file reads them.")
+    var export = false
+
     @Flag(help: "Only show where the group would be; the default.")
     var dryRun = false
 
@@ -34,11 +51,23 @@ struct OffsetResetOptions: ParsableArguments {
 
     /// Checks what only `--reset-offsets` needs.
     func validateForReset() throws {
-        if topic.isEmpty, !allTopics { throw ValidationError("--reset-offsets needs --topic or --all-topics") }
-        let targets = [toEarliest, toLatest, toCurrent, toOffset != nil, shiftBy != nil].filter { $0 }.count
+        if topic.isEmpty, !allTopics, fromFile == nil {
+            throw ValidationError("--reset-offsets needs --topic, --all-topics or --from-file")
+        }
+        let targets = [
+            toEarliest, toLatest, toCurrent, toOffset != nil, shiftBy != nil, toDatetime != nil, byDuration != nil,
+            fromFile != nil,
+        ].filter { $0 }.count
         guard targets == 1 else {
             throw ValidationError(
-                "--reset-offsets needs one of --to-earliest, --to-latest, --to-current, --to-offset, --shift-by")
+                "--reset-offsets needs one of --to-earliest, --to-latest, --to-current, --to-offset, --shift-by, "
+                    + "--to-datetime, --by-duration, --from-file")
+        }
+        if let toDatetime, ResetTime.datetime(toDatetime) == nil {
+            throw ValidationError("--to-datetime \(toDatetime): write a time such as 2026-11-22T14:30:00.000")
+        }
+        if let byDuration, ResetTime.duration(byDuration) == nil {
+            throw ValidationError("--by-duration \(byDuration): write a duration such as P1DT2H30M")
         }
         if dryRun, execute { throw ValidationError("--dry-run and --execute contradict each other") }
         for text in topic where Self.selection(text) == nil {
@@ -63,16 +92,25 @@ struct OffsetResetOptions: ParsableArguments {
                 "group '\(group.groupID)' has \(group.members.count) active member(s): stop them before moving offsets")
         }
         let committed = try await admin.listConsumerGroupOffsets(group).mapValues(\.offset)
-        let partitions = try await partitions(committed: committed, admin)
+        let given = try fromFile.map { try Self.offsets(in: try TextFile.contents(path: $0), of: $0) }
+        var partitions = Set((given ?? [:]).keys)
+        if given == nil { partitions = try await self.partitions(committed: committed, admin) }
+        let chosen = partitions
         func ends(_ spec: OffsetSpec) async throws -> [TopicPartition: Int64] {
-            let specs = Dictionary(partitions.map { ($0, spec) }) { first, _ in first }
+            let specs = Dictionary(chosen.map { ($0, spec) }) { first, _ in first }
             return try await admin.listOffsets(specs).mapValues { try $0.get().offset }
         }
         let first = try await ends(.earliest), last = try await ends(.latest)
+        let time =
+            toDatetime.flatMap(ResetTime.datetime)
+            ?? byDuration.flatMap(ResetTime.duration).map { ResetTime.now() - $0 }
+        var timed: [TopicPartition: Int64] = [:]
+        if let time { timed = try await ends(.timestamp(time)) }
         var result: [(TopicPartition, Int64)] = []
         for partition in partitions.sorted() {
             guard let low = first[partition], let high = last[partition] else { continue }
-            let wanted = target(low: low, high: high, current: committed[partition])
+            let found = timed[partition].map { $0 < 0 ? high : $0 }
+            let wanted = given?[partition] ?? found ?? target(low: low, high: high, current: committed[partition])
             result.append((partition, min(max(wanted, low), high)))
         }
         if execute, !result.isEmpty {
@@ -80,6 +118,19 @@ struct OffsetResetOptions: ParsableArguments {
             try await admin.alterConsumerGroupOffsets(group, offsets: offsets)
         }
         return result
+    }
+
+    /// Reads lines topic,partition,offset.
+    static func offsets(in text: String, of path: String) throws(CommandFailure) -> [TopicPartition: Int64] {
+        var offsets: [TopicPartition: Int64] = [:]
+        for (index, line) in text.split(whereSeparator: \.isNewline).enumerated() {
+            let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+            guard fields.count == 3, !fields[0].isEmpty, let partition = Int32(fields[1]), partition >= 0,
+                let offset = Int64(fields[2]), offset >= 0
+            else { throw CommandFailure("\(path), line \(index + 1): expected topic,partition,offset") }
+            offsets[TopicPartition(topic: String(fields[0]), partition: partition)] = offset
+        }
+        return offsets
     }
 
     /// Where to go in one partition, before it is brought into the partition's range.
