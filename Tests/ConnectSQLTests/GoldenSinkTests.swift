@@ -144,9 +144,11 @@ struct GoldenSinkTests {
             ])
     }
 
+    // Arrays, maps and structs (err-array-field, err-map-field, err-nested-struct) are written as JSON: a difference on
+    // purpose, in docs/sql-differences.md.
     @Test(arguments: [
-        "err-duplicate-key", "err-too-long", "err-incompatible-existing", "err-notnull-column", "err-array-field",
-        "err-nested-struct", "err-map-field", "evolve-off", "evolve-required", "tombstone-pk-none",
+        "err-duplicate-key", "err-too-long", "err-incompatible-existing", "err-notnull-column", "evolve-off",
+        "evolve-required", "tombstone-pk-none",
         "pk-value-nofields-update", "pk-key-missing-field", "pk-key-prim-nofields",
     ])
     func failures(_ name: String) async throws {

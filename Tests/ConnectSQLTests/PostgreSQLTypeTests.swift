@@ -72,7 +72,8 @@ import Testing
             .array([.string("a,b"), .string("\"")])),
         Entry("uuid[]", "'{}'", .array(of: .optionalString, isOptional: true), .array([])),
         Entry("mood[]", "'{happy}'", .array(of: .optionalString, isOptional: true), .array([.string("happy")])),
-        Entry("inet[]", "'{10.0.0.1}'", .array(of: .optionalString, isOptional: true), .array([.string("10.0.0.1")])),
+        Entry(
+            "inet[]", "'{10.0.0.1}'", .array(of: .optionalString, isOptional: true), .array([.string("10.0.0.1/32")])),
     ]
 
     private static let types = "CREATE TYPE mood AS ENUM('happy','sad'); CREATE DOMAIN positive AS int CHECK (VALUE>0);"

@@ -43,7 +43,6 @@ import Testing
         (["table.include.list": ".*", "table.whitelist": "a"], "table.include.list"),
         (["table.exclude.list": "a"], "table.exclude.list"),
         (["incrementing.column.name": "id", "incrementing.column.mapping": ".*:id"], "incrementing.column.mapping"),
-        (["table.whitelist": "a", "table.blacklist": "b"], "table.blacklist"),
     ])
     func whatDoesNotFitTogether(_ extra: [String: String], _ option: String) async {
         let config = Self.base.merging(extra) { $1 }.merging(["name": "c", "connector.class": "x"]) { $1 }

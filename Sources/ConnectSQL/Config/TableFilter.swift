@@ -73,9 +73,6 @@ struct TableFilter: Sendable {
         if !config.list("table.exclude.list").isEmpty, config.list("table.include.list").isEmpty {
             return (["table.exclude.list", "table.include.list"], "table.exclude.list needs table.include.list")
         }
-        if !config.list("table.whitelist").isEmpty, !config.list("table.blacklist").isEmpty {
-            return (["table.whitelist", "table.blacklist"], "table.whitelist and table.blacklist exclude each other")
-        }
         return nil
     }
 }

@@ -51,12 +51,16 @@ final class SourceReader {
         let query = try self.query ?? prepare(connection)
         self.query = query
         isMissing = false
+        try updateShape(query)
         guard let parameters = try parameters(query, connection) else { return }
         try query.execute(parameters)
         isReading = true
-        if shape?.version != query.columnsVersion {
-            shape = try SourceShape(query, criteria, target, options, keyColumns: keyColumns)
-        }
+        try updateShape(query)
+    }
+
+    private func updateShape(_ query: any SQLQuery) throws {
+        guard shape?.version != query.columnsVersion else { return }
+        shape = try SourceShape(query, criteria, target, options, keyColumns: keyColumns)
     }
 
     /// The next records of the open read.

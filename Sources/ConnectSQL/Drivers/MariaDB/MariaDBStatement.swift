@@ -31,7 +31,13 @@ final class MariaDBStatement {
 
     /// The error of the last call.
     func failure() -> SQLError {
-        MariaDBError.make(
+        // A connection that is killed within a result ends it without a number.
+        guard mariaDB.pointee.mysql_stmt_errno(handle) != 0 else {
+            let error = connection.failure()
+            guard error.code == 0 else { return error }
+            return SQLError(.connection, sqlState: "08S01", "the connection was lost within a result")
+        }
+        return MariaDBError.make(
             code: mariaDB.pointee.mysql_stmt_errno(handle), state: mariaDB.pointee.mysql_stmt_sqlstate(handle),
             message: mariaDB.pointee.mysql_stmt_error(handle))
     }
