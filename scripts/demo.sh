@@ -88,9 +88,9 @@ start_mariadb() {
 
 start_postgresql() {
     local port bin become=()
-    bin=$(find /usr/lib/postgresql/*/bin /opt/homebrew/bin /usr/local/bin /usr/bin -name initdb 2>/dev/null \
-        | sort -V | tail -n 1)
-    bin=${bin%/initdb}
+    for bin in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV) /opt/homebrew/bin /usr/local/bin; do
+        [ ! -x "$bin/initdb" ] || [ ! -x "$bin/pg_isready" ] || break
+    done
     mkdir "$folder/postgresql"
     # The server refuses to run as root.
     if [ "$(id -u)" -eq 0 ]; then
