@@ -76,9 +76,33 @@ async def sharing():
     print("ok shared", flush=True)
 
 
+async def transactions():
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id="aio-tx")
+    await producer.start()
+    for number in range(4):
+        await producer.begin_transaction()
+        await producer.send_and_wait("aio-tx", b"%d" % number, partition=0)
+        await producer.send_offsets_to_transaction({TopicPartition("aio-tx", 0): number + 1}, "aio-tx-group")
+        await (producer.abort_transaction() if number % 2 else producer.commit_transaction())
+    await producer.stop()
+    consumer = AIOKafkaConsumer(
+        "aio-tx", bootstrap_servers=bootstrap, group_id="aio-tx-reader", isolation_level="read_committed",
+        auto_offset_reset="earliest")
+    await consumer.start()
+    values = [(await asyncio.wait_for(consumer.getone(), 10)).value for _ in range(2)]
+    assert values == [b"0", b"2"], values
+    await consumer.stop()
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id="aio-tx-group")
+    await consumer.start()
+    assert await consumer.committed(TopicPartition("aio-tx", 0)) == 3
+    await consumer.stop()
+    print("ok transactions", flush=True)
+
+
 async def main():
     await codecs()
     await sharing()
+    await transactions()
     print("DONE", flush=True)
 
 

@@ -65,6 +65,20 @@ assert "kp-g-None" in str(groups), groups
 offsets = admin.list_group_offsets("kp-g-None") if hasattr(admin, "list_group_offsets") else admin.list_consumer_group_offsets("kp-g-None")
 assert "a note" in str(offsets) and "42" in str(offsets), offsets
 print("ok groups", flush=True)
+transactional = KafkaProducer(bootstrap_servers=bootstrap, transactional_id="kp-tx")
+transactional.init_transactions()
+for number in range(4):
+    transactional.begin_transaction()
+    transactional.send("kp-tx", b"%d" % number, partition=0)
+    transactional.abort_transaction() if number % 2 else transactional.commit_transaction()
+transactional.close()
+reader = KafkaConsumer(
+    bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest", consumer_timeout_ms=2000)
+reader.assign([TopicPartition("kp-tx", 0)])
+values = [message.value for message in reader]
+assert values == [b"0", b"2"], values
+reader.close()
+print("ok transactions", flush=True)
 admin.delete_topics(["kp-gzip"])
 assert "kp-gzip" not in admin.list_topics()
 print("ok delete", flush=True)
