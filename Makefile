@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
 SOAK_ROUNDS  ?= 50
 
-.PHONY: help build demo demo-services test test-examples soak soak-sink crash-services bench format lint deps clean fuzz compat
+.PHONY: help build demo demo-services test test-examples soak chaos soak-sink crash-services bench format lint deps clean fuzz compat
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ test: ## Install what is missing, build everything, run every test
 	@scripts/install-deps.sh build test
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build $(SWIFT_FLAGS)
+
+chaos: ## Three Connect workers, forty tasks, accidents (CHAOS_SECONDS=300 SEED=1)
+	swift build --product sluice $(SWIFT_FLAGS)
+	python3 Tests/IntegrationTests/Support/connect_chaos.py .build/debug/sluice $(or $(CHAOS_SECONDS),300) $(or $(SEED),1)
 
 soak: ## Random histories of power cuts and kills, many seeds (SEEDS=20000 FIRST=0)
 	swift build --build-tests $(SWIFT_FLAGS)

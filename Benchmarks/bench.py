@@ -11,6 +11,7 @@ import platform
 import time
 
 from broker import broker_tables
+from connect import connect_tables
 from latency import mariadb, measure_latency, postgresql, sqlite
 from processes import Sluice, Tansu, idle_figures, measure_start
 from services import services_tables
@@ -75,9 +76,9 @@ def main():
     parser.add_argument("--records", type=int, default=200_000, help="records that the listeners read")
     parser.add_argument("--table-rows", type=int, default=1_000_000, help="rows of the table that is read and written")
     parser.add_argument("--megabytes", type=int, default=100, help="record bytes per run of the broker tables")
-    parser.add_argument("only", nargs="*", help="start, latency, broker, sql, services; everything by default")
+    parser.add_argument("only", nargs="*", help="start, latency, connect, broker, sql, services; everything by default")
     options = parser.parse_args()
-    only = options.only or ["start", "latency", "broker", "sql", "services"]
+    only = options.only or ["start", "latency", "connect", "broker", "sql", "services"]
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}  {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start")
     if load > 0.5 * os.cpu_count():
@@ -88,6 +89,8 @@ def main():
         latency_table(options.sluice, options.rows)
     if "sql" in only:
         sql_table(options.sluice, options.table_rows)
+    if "connect" in only:
+        connect_tables(options.sluice)
     if "broker" in only:
         broker_tables(options.sluice, options.megabytes)
     if "services" in only:

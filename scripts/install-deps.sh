@@ -30,7 +30,7 @@ for part in "$@"; do
         demo-postgresql) packages+=" postgresql curl" ;;
         test)
             packages+=" mariadb-server postgresql kcat sqlite3 curl"
-            modules+=" confluent-kafka kafka-python aiokafka pymysql"
+            modules+=" confluent-kafka kafka-python aiokafka kafka-connect-py pymysql"
             ;;
         demo-services)
             packages+=" curl"
@@ -91,7 +91,7 @@ install_with_apt() {
 missing_modules() {
     python3 - $modules <<'END'
 import importlib.util, sys
-names = {"kafka-python": "kafka", "psycopg2-binary": "psycopg2"}
+names = {"kafka-python": "kafka", "kafka-connect-py": "kafka_connect", "psycopg2-binary": "psycopg2"}
 for module in dict.fromkeys(sys.argv[1:]):
     if importlib.util.find_spec(names.get(module, module.replace("-", "_"))) is None:
         print(module)

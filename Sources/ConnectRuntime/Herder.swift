@@ -69,6 +69,17 @@ public protocol Herder: Sendable {
     /// Removes all offsets of a stopped connector. Returns the message for the user.
     func resetOffsets(of name: String) async throws(HerderError) -> String
 
+    // MARK: Requests of other workers
+
+    /// Stores what a connector on another worker says its tasks should be (`POST /connectors/{c}/tasks`).
+    func putTaskConfigs(
+        _ name: String, _ configs: [OrderedDictionary<String, String>], signature: InternalSignature
+    ) async throws(HerderError)
+    /// Shuts out all former tasks of an exactly-once source (`PUT /connectors/{c}/fence`, KIP-618).
+    func fenceTasks(of name: String, signature: InternalSignature) async throws(HerderError)
+    /// Whether the worker at this URL still leads the group: a request that was forwarded to it may yet be answered.
+    func isLeader(_ url: String) -> Bool
+
     // MARK: Plugins
 
     /// The plugins of this worker; only connectors if asked so.
@@ -93,12 +104,31 @@ public protocol Herder: Sendable {
     ) async throws(HerderError) -> [String]
 }
 
+extension Herder {
+    /// Refuses: the worker is not a member of a group.
+    public func putTaskConfigs(
+        _ name: String, _ configs: [OrderedDictionary<String, String>], signature: InternalSignature
+    ) async throws(HerderError) {
+        throw HerderError(status: 400, message: "Internal request missing required signature")
+    }
+
+    /// Refuses: the worker is not a member of a group.
+    public func fenceTasks(of name: String, signature: InternalSignature) async throws(HerderError) {
+        throw HerderError(status: 400, message: "Internal request missing required signature")
+    }
+
+    /// There is no group.
+    public func isLeader(_ url: String) -> Bool { false }
+}
+
 /// A refusal that REST turns into `{"error_code":status,"message":message}`.
 public struct HerderError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The HTTP status code.
     public var status: Int
     /// What is wrong and what to do about it; never holds a secret.
     public var message: String
+    /// The worker that can do it, if this one cannot: the request is forwarded there.
+    public var forwardURL: String?
 
     /// Makes an error.
     public init(status: Int, message: String) {

@@ -68,6 +68,24 @@ struct FileStreamTests {
         }
     }
 
+    /// The suite for all connectors.
+    @Test func bothConform() async throws {
+        try await inFolder { folder in
+            let path = folder + "/in.txt"
+            try "1\n2\n3\n4\n".write(toFile: path, atomically: false, encoding: .utf8)
+            let source = try await ConnectorConformance.problems(
+                of: FileStreamSourceConnector.self, config: ["file": path, "topic": "t", "batch.size": "2"],
+                expecting: 4)
+            #expect(source == [])
+            let records = (0..<3 as Range<Int64>).map { offset in
+                SinkRecord(topic: "t", partition: 0, offset: offset, value: .string("line \(offset)"))
+            }
+            let sink = try await ConnectorConformance.problems(
+                of: FileStreamSinkConnector.self, config: ["file": folder + "/out.txt"], records: records)
+            #expect(sink == [])
+        }
+    }
+
     @Test func aBatchHasItsSize() async throws {
         try await inFolder { folder in
             let path = folder + "/in.txt"

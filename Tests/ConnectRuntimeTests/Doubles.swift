@@ -21,13 +21,15 @@ final class RecordedLog: TopicLog {
 
     func failAppends(_ error: (any Error)?) { failure.withLockedValue { $0 = error } }
 
-    func open(_ apply: (LogEntry) -> Void) async throws {
-        for entry in all { apply(entry) }
+    func open(_ apply: @escaping @Sendable (LogEntry, LogPosition) -> Void) async throws {
+        for (offset, entry) in all.enumerated() { apply(entry, LogPosition(partition: 0, offset: Int64(offset))) }
     }
 
-    func append(_ new: [LogEntry]) async throws {
+    @discardableResult
+    func append(_ new: [LogEntry]) async throws -> [LogPosition] {
         if let error = failure.withLockedValue({ $0 }) { throw error }
         entries.withLockedValue { $0 += new }
+        return []
     }
 
     func close() async {}

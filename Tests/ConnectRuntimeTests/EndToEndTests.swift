@@ -143,17 +143,4 @@ struct EndToEndTests {
         await worker.shutdown()
         await broker.stop()
     }
-
-    @Test func aSecondWorkerOfTheGroupRefusesToStart() async throws {
-        let broker = try await TestBroker.start()
-        let first = try await startWorker(broker)
-        try await first.waitUntilReady()
-        let second = try await startWorker(broker)
-        let error = await #expect(throws: HerderError.self) { try await second.waitUntilReady() }
-        #expect(error?.message.contains("Another worker (http://127.0.0.1:\(first.restPort ?? 0)/)") == true)
-        #expect(first.herder.health == .healthy)
-        await second.shutdown()
-        await first.shutdown()
-        await broker.stop()
-    }
 }

@@ -4,6 +4,7 @@ import KafkaTesting
 import Logging
 import NIOCore
 import OrderedCollections
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import ConnectRuntime
@@ -20,7 +21,7 @@ struct StandaloneTests {
         let folder = try temporaryFolder()
         let path = folder.appendingPathComponent("offsets").path
         let log = FileTopicLog(path: path)
-        try await log.open { _ in Issue.record("there is no file yet") }
+        try await log.open { _, _ in Issue.record("there is no file yet") }
         let key = #"["x",{"table":"t"}]"#
         try await log.append([LogEntry(key: key, value: Array(#"{"a":1}"#.utf8))])
         try await log.append([
@@ -28,9 +29,9 @@ struct StandaloneTests {
         ])
         try await log.append([LogEntry(key: "gone", value: nil)])
         #expect(try String(contentsOfFile: path, encoding: .utf8) == key + "\t" + #"{"a":2}"# + "\n")
-        var read: [LogEntry] = []
-        try await FileTopicLog(path: path).open { read.append($0) }
-        #expect(read == [LogEntry(key: key, value: Array(#"{"a":2}"#.utf8))])
+        let read = NIOLockedValueBox<[LogEntry]>([])
+        try await FileTopicLog(path: path).open { entry, _ in read.withLockedValue { $0.append(entry) } }
+        #expect(read.withLockedValue { $0 } == [LogEntry(key: key, value: Array(#"{"a":2}"#.utf8))])
         try FileManager.default.removeItem(at: folder)
     }
 
@@ -38,7 +39,7 @@ struct StandaloneTests {
         let folder = try temporaryFolder()
         let path = folder.appendingPathComponent("offsets")
         try Data([0xac, 0xed, 0x00, 0x05]).write(to: path)
-        await #expect(throws: ConnectError.self) { try await FileTopicLog(path: path.path).open { _ in } }
+        await #expect(throws: ConnectError.self) { try await FileTopicLog(path: path.path).open { _, _ in } }
         try FileManager.default.removeItem(at: folder)
     }
 

@@ -8,7 +8,8 @@ final class Readiness: Sendable {
 
     private struct State {
         var phase = Phase.starting
-        var waiters: [CheckedContinuation<Void, Never>] = []
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        var lastWaiter = 0
     }
 
     private let state = NIOLockedValueBox(State())
@@ -30,8 +31,8 @@ final class Readiness: Sendable {
     private func settle(_ phase: Phase) {
         let waiters = state.withLockedValue { state in
             state.phase = phase
-            defer { state.waiters = [] }
-            return state.waiters
+            defer { state.waiters = [:] }
+            return state.waiters.values
         }
         for waiter in waiters { waiter.resume() }
     }
@@ -52,27 +53,23 @@ final class Readiness: Sendable {
     }
 
     private func waitForSettling(_ timeout: Duration) async {
+        let id = state.withLockedValue { state in
+            state.lastWaiter += 1
+            return state.lastWaiter
+        }
         let alarm = Task {
             do { try await Task.sleep(for: timeout) } catch { return }
-            wakeAll()
+            let waiter = state.withLockedValue { $0.waiters.removeValue(forKey: id) }
+            waiter?.resume()
         }
         await withCheckedContinuation { continuation in
             let mustWait = state.withLockedValue { state in
                 guard case .starting = state.phase else { return false }
-                state.waiters.append(continuation)
+                state.waiters[id] = continuation
                 return true
             }
             if !mustWait { continuation.resume() }
         }
         alarm.cancel()
-    }
-
-    /// An early waiter may be woken by a later one's alarm: that only shortens its wait.
-    private func wakeAll() {
-        let waiters = state.withLockedValue { state in
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.resume() }
     }
 }

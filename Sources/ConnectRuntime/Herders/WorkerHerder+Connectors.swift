@@ -4,6 +4,8 @@ import OrderedCollections
 extension WorkerHerder: Herder {
     var health: WorkerHealth { readiness.health }
 
+    func isLeader(_ url: String) -> Bool { group?.isLeader(url) ?? false }
+
     func serverInfo() async throws(HerderError) -> ServerInfo {
         ServerInfo(version: SluiceVersion.connect, commit: SluiceVersion.commit, kafkaClusterID: clusterID)
     }
@@ -40,12 +42,13 @@ extension WorkerHerder: Herder {
     func createConnector(
         name: String, config: OrderedDictionary<String, String>, initialState: TargetState?
     ) async throws(HerderError) -> ConnectorInfo {
-        try await ensureReady()
+        try await ensureLeader()
         if parts.configStore.plan(of: name) != nil { throw Self.exists(name) }
         let config = try named(name, config)
         try await check(config)
         return try await change(name) {
             if parts.configStore.plan(of: name) != nil { throw Self.exists(name) }
+            try checkLead()
             try await parts.configStore.putConnector(name, config, target: initialState)
             // Tasks come later; Connect answers with none, whatever a former connector of that name has left.
             return ConnectorInfo(name: name, config: config, tasks: [], type: type(config))
@@ -55,10 +58,11 @@ extension WorkerHerder: Herder {
     func putConnectorConfig(
         _ name: String, config: OrderedDictionary<String, String>
     ) async throws(HerderError) -> PutConfigResult {
-        try await ensureReady()
+        try await ensureLeader()
         let config = try named(name, config)
         try await check(config)
         return try await change(name) {
+            try checkLead()
             let isCreated = parts.configStore.plan(of: name) == nil
             try await parts.configStore.putConnector(name, config, target: nil)
             guard let plan = parts.configStore.plan(of: name) else { throw HerderError.unknownConnector(name) }
@@ -71,6 +75,7 @@ extension WorkerHerder: Herder {
     func patchConnectorConfig(
         _ name: String, patch: OrderedDictionary<String, String?>
     ) async throws(HerderError) -> ConnectorInfo {
+        try await ensureLeader()
         var config = try await plan(of: name).config
         for (key, value) in patch { config[key] = value }
         // A patch that renames, or takes the name away, is refused like one that does so by PUT.
@@ -78,6 +83,7 @@ extension WorkerHerder: Herder {
         try await check(config)
         return try await change(name) {
             guard parts.configStore.plan(of: name) != nil else { throw HerderError.unknownConnector(name) }
+            try checkLead()
             try await parts.configStore.putConnector(name, config, target: nil)
             guard let plan = parts.configStore.plan(of: name) else { throw HerderError.unknownConnector(name) }
             return info(name, plan)
@@ -85,6 +91,7 @@ extension WorkerHerder: Herder {
     }
 
     func deleteConnector(_ name: String) async throws(HerderError) {
+        try await ensureLeader()
         try await remove(name)
     }
 

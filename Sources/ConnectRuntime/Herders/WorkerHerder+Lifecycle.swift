@@ -10,10 +10,24 @@ extension WorkerHerder {
     }
 
     func stopConnector(_ name: String) async throws(HerderError) {
-        try await changeTarget(name) { try await parts.configStore.stopConnector(name) }
+        try await ensureLeader()
+        try await changeTarget(name) {
+            try checkLead()
+            try await parts.configStore.stopConnector(name)
+        }
         // Who stops a connector wants to change its offsets next, which needs the tasks to be gone.
         if let supervisor = supervisor(of: name) {
             await waitBounded(parts.configuration.gracefulShutdownTimeout) { await supervisor.waitForTasksToEnd() }
+        }
+        await waitForTasksElsewhere(name)
+    }
+
+    /// Tasks on other workers have ended when their states are gone.
+    private func waitForTasksElsewhere(_ name: String) async {
+        guard group != nil else { return }
+        let deadline = ContinuousClock.now + parts.configuration.gracefulShutdownTimeout + .seconds(1)
+        while ContinuousClock.now < deadline, !parts.statusStore.tasks(of: name).isEmpty {
+            do { try await Task.sleep(for: .milliseconds(10)) } catch { return }
         }
     }
 
@@ -32,16 +46,24 @@ extension WorkerHerder {
         guard parts.configStore.plan(of: name) != nil else {
             throw HerderError(status: 404, message: "Unknown connector: \(name)")
         }
+        let isForAll = request.includeTasks || request.onlyFailed
+        if isForAll { try await ensureLeader() } else { try await ensureOwner { $0.connectors.contains(name) } }
         var status = try await connectorStatus(name)
         let restartsConnector = !request.onlyFailed || status.connector.state == .failed
         var ids: Set<Int> = []
         if request.includeTasks {
             ids = Set(status.tasks.filter { !request.onlyFailed || $0.state == .failed }.map(\.id))
         }
-        if request.includeTasks || request.onlyFailed {
-            try await change(name) { try await parts.configStore.putRestart(request) }
+        if isForAll {
+            try await change(name) {
+                try checkLead()
+                try await parts.configStore.putRestart(request)
+            }
         }
-        supervisor(of: name)?.send(.restart(connector: restartsConnector, tasks: ids))
+        // In a group the record tells all workers, this one too.
+        if group == nil || !isForAll {
+            supervisor(of: name)?.send(.restart(connector: restartsConnector, tasks: ids))
+        }
         if restartsConnector { status.connector.state = .restarting }
         for index in status.tasks.indices where ids.contains(status.tasks[index].id) {
             status.tasks[index].state = .restarting
@@ -57,6 +79,7 @@ extension WorkerHerder {
         guard plan.tasks.indices.contains(id.task) else {
             throw HerderError(status: 404, message: "Unknown task: \(id)")
         }
+        try await ensureOwner { $0.tasks.contains(id) }
         supervisor(of: id.connector)?.send(.restart(connector: false, tasks: [id.task]))
     }
 

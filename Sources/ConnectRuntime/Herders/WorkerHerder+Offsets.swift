@@ -6,6 +6,7 @@ extension WorkerHerder {
     func offsets(of name: String) async throws(HerderError) -> [ConnectorOffset] {
         let plan = try await plan(of: name)
         guard type(plan) == .sink else {
+            try await readOffsets()
             // As Connect: an offset of no partition at all is stored, but is nobody's.
             return parts.offsetStore.offsets(of: name).filter { $0.partition != nil }
         }
@@ -25,7 +26,17 @@ extension WorkerHerder {
         }
     }
 
+    /// What other workers have stored counts as well.
+    private func readOffsets() async throws(HerderError) {
+        do {
+            try await parts.offsetStore.readToEnd()
+        } catch {
+            throw HerderError(status: 500, message: "The offsets could not be read: \(error)")
+        }
+    }
+
     func alterOffsets(of name: String, _ offsets: [ConnectorOffset]) async throws(HerderError) -> String {
+        try await ensureLeader()
         let plan = try await stoppedPlan(of: name)
         guard !offsets.isEmpty else {
             throw HerderError(
@@ -65,6 +76,7 @@ extension WorkerHerder {
     }
 
     func resetOffsets(of name: String) async throws(HerderError) -> String {
+        try await ensureLeader()
         let plan = try await stoppedPlan(of: name)
         do {
             if type(plan) == .sink {
@@ -86,7 +98,9 @@ extension WorkerHerder {
 
     private func stoppedPlan(of name: String) async throws(HerderError) -> ConnectorLifecycle.Plan {
         let plan = try await plan(of: name)
-        guard plan.target == .stopped, plan.tasks.isEmpty, supervisor(of: name)?.hasTasks != true else {
+        guard plan.target == .stopped, plan.tasks.isEmpty, supervisor(of: name)?.hasTasks != true,
+            group == nil || parts.statusStore.tasks(of: name).isEmpty
+        else {
             throw HerderError(
                 status: 400,
                 message: "Connectors must be in the STOPPED state before their offsets can be modified. This can be "

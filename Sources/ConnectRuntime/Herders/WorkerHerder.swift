@@ -4,8 +4,8 @@ import NIOConcurrencyHelpers
 import OrderedCollections
 
 /// The herder of one worker: it stores what users want and has a ``ConnectorSupervisor`` per connector bring it about.
-/// Distributed and standalone workers differ only in the stores they give it (decision record: one worker per group
-/// for now; ``WorkerMembership`` sees to that).
+/// Distributed and standalone workers differ in the stores they give it, and a member of a group runs only its share
+/// (``WorkerGroup``).
 final class WorkerHerder: Sendable {
     /// What a herder is made of.
     struct Parts: Sendable {
@@ -33,13 +33,16 @@ final class WorkerHerder: Sendable {
         /// Loops of removed connectors that have not ended yet.
         var ending: [String: Task<Void, Never>] = [:]
         var isStopping = false
+        var group: WorkerGroup?
+        /// What this worker runs of all there is; nil for everything.
+        var share: WorkShare?
     }
 
     let parts: Parts
     let readiness = Readiness()
-    private let gate = SerialGate()
+    let gate = SerialGate()
     private let state = NIOLockedValueBox(State())
-    private let logger: Logger
+    let logger: Logger
 
     init(_ parts: Parts) {
         self.parts = parts
@@ -60,6 +63,21 @@ final class WorkerHerder: Sendable {
         set { state.withLockedValue { $0.generation = newValue } }
     }
 
+    /// The group that this worker is a member of; nil if it works alone.
+    var group: WorkerGroup? { state.withLockedValue { $0.group } }
+
+    /// Makes this worker a member: it runs nothing until the group gives it something.
+    func join(_ group: WorkerGroup) {
+        state.withLockedValue { state in
+            state.group = group
+            state.share = WorkShare()
+        }
+    }
+
+    func setShare(_ share: WorkShare) { state.withLockedValue { $0.share = share } }
+
+    func allSupervisors() -> [ConnectorSupervisor] { state.withLockedValue { $0.supervised.values.map(\.supervisor) } }
+
     var clusterID: String? {
         get { state.withLockedValue { $0.clusterID } }
         set { state.withLockedValue { $0.clusterID = newValue } }
@@ -71,6 +89,12 @@ final class WorkerHerder: Sendable {
         async let statuses: Void = parts.statusStore.start()
         try await parts.configStore.start()
         _ = try await (offsets, statuses)
+        if let group {
+            parts.configStore.observe { [weak self] record in self?.configChanged(record) }
+            parts.offsetStore.setFence { [weak group] in group?.isCurrent ?? false }
+            group.start(for: self)
+            return
+        }
         let names = parts.configStore.names
         for name in parts.statusStore.connectorNames.subtracting(names) { parts.statusStore.removeAll(of: name) }
         for name in names { removeStaleTasks(of: name) }
@@ -79,7 +103,7 @@ final class WorkerHerder: Sendable {
     }
 
     /// Task states that a killed worker left behind and that no task will write again.
-    private func removeStaleTasks(of name: String) {
+    func removeStaleTasks(of name: String) {
         let count = parts.configStore.plan(of: name)?.tasks.count ?? 0
         for task in parts.statusStore.tasks(of: name) where task.id >= count {
             parts.statusStore.put(.task(TaskID(connector: name, task: task.id), nil))
@@ -105,7 +129,7 @@ final class WorkerHerder: Sendable {
     // MARK: Supervisors
 
     /// Begins to look after a connector, or passes on its changed plan.
-    private func supervise(_ name: String) {
+    func supervise(_ name: String) {
         guard let plan = parts.configStore.plan(of: name) else { return }
         state.withLockedValue { state in
             guard !state.isStopping else { return }
@@ -116,6 +140,7 @@ final class WorkerHerder: Sendable {
             let supervisor = ConnectorSupervisor(name: name, environment: supervisorEnvironment())
             let previous = state.ending[name]
             state.ending[name] = nil
+            if let share = state.share { supervisor.send(.shared(share.part(of: name))) }
             supervisor.send(.planned(plan))
             let loop = Task {
                 await previous?.value
@@ -133,18 +158,21 @@ final class WorkerHerder: Sendable {
             generation: { [weak self] in self?.generation ?? 0 },
             gracefulTimeout: parts.configuration.gracefulShutdownTimeout, loggers: parts.loggers,
             storeTasks: { [weak self] name, configs, plan in
-                try await self?.storeTasks(name, configs, madeFor: plan)
+                guard let self else { return nil }
+                guard let group else { return try await storeTasksHere(name, configs, madeFor: plan) }
+                return try await storeTasksForGroup(name, configs, madeFor: plan, group)
             })
     }
 
     /// nil if the connector has been changed, stopped or removed since the configurations were made.
-    private func storeTasks(
+    func storeTasksHere(
         _ name: String, _ configs: [ConnectorProperties], madeFor plan: ConnectorLifecycle.Plan
     ) async throws -> ConnectorLifecycle.Plan? {
         try await gate.run {
             guard let current = parts.configStore.plan(of: name), current.config == plan.config,
                 current.target == .started
             else { return nil }
+            try checkLead()
             try await parts.configStore.putTasks(name, configs)
             return parts.configStore.plan(of: name)
         }
@@ -179,15 +207,21 @@ final class WorkerHerder: Sendable {
     func remove(_ name: String) async throws(HerderError) {
         try await change(name) {
             guard parts.configStore.plan(of: name) != nil else { throw HerderError.unknownConnector(name) }
+            try checkLead()
             try await parts.configStore.removeConnector(name)
-            state.withLockedValue { state in
-                guard let known = state.supervised.removeValue(forKey: name) else { return }
-                known.supervisor.send(.removed)
-                state.ending[name] = known.loop
-            }
+            endSupervision(of: name)
         }
         if let loop = state.withLockedValue({ $0.ending[name] }) {
             await waitBounded(parts.configuration.gracefulShutdownTimeout + .seconds(1)) { await loop.value }
+        }
+    }
+
+    /// Looks after a connector that has been removed until all its parts have ended.
+    func endSupervision(of name: String) {
+        state.withLockedValue { state in
+            guard let known = state.supervised.removeValue(forKey: name) else { return }
+            known.supervisor.send(.removed)
+            state.ending[name] = known.loop
         }
     }
 

@@ -4,8 +4,8 @@ import KafkaProtocol
 import Logging
 import NIOCore
 
-/// One of the worker's own topics. It is read once, at the start; after that this worker is the only one that writes
-/// (``WorkerMembership``), and knows what it has written.
+/// One of the worker's own topics as an embedded worker uses it: read once, at the start; after that this worker is the
+/// only one that writes (``WorkerMembership``), and knows what it has written.
 struct KafkaTopicLog: TopicLog {
     let topic: WorkerConfiguration.InternalTopic
     /// The property that names the topic, for messages.
@@ -14,7 +14,7 @@ struct KafkaTopicLog: TopicLog {
     let mustHaveOnePartition: Bool
     let clients: WorkerClients
 
-    func open(_ apply: (LogEntry) -> Void) async throws {
+    func open(_ apply: @escaping @Sendable (LogEntry, LogPosition) -> Void) async throws {
         let partitions = try await ensureTopic()
         var configuration = ConsumerConfiguration(client: clients.cluster.configuration)
         configuration.autoOffsetReset = .earliest
@@ -32,7 +32,7 @@ struct KafkaTopicLog: TopicLog {
     }
 
     private func read(
-        _ consumer: KafkaConsumer, _ partitions: [TopicPartition], _ apply: (LogEntry) -> Void
+        _ consumer: KafkaConsumer, _ partitions: [TopicPartition], _ apply: (LogEntry, LogPosition) -> Void
     ) async throws {
         let starts = try await consumer.beginningOffsets(partitions)
         let ends = try await consumer.endOffsets(partitions)
@@ -43,7 +43,10 @@ struct KafkaTopicLog: TopicLog {
         while !open.isEmpty {
             for batch in try await consumer.poll(timeout: .seconds(1)) {
                 for record in batch.records {
-                    if let key = record.key { apply(LogEntry(key: key, value: record.value)) }
+                    guard let key = record.key else { continue }
+                    apply(
+                        LogEntry(key: key, value: record.value),
+                        LogPosition(partition: batch.topicPartition.partition, offset: record.offset))
                 }
             }
             var rest: [TopicPartition] = []
@@ -54,15 +57,16 @@ struct KafkaTopicLog: TopicLog {
         }
     }
 
-    func append(_ entries: [LogEntry]) async throws {
-        _ = try await clients.producer.send(
-            contentsOf: entries.map { ProducerRecord(topic: topic.name, key: $0.key, value: $0.value) })
+    func append(_ entries: [LogEntry]) async throws -> [LogPosition] {
+        try await clients.producer.send(
+            contentsOf: entries.map { ProducerRecord(topic: topic.name, key: $0.key, value: $0.value) }
+        ).map { LogPosition(partition: $0.partition, offset: $0.offset) }
     }
 
     func close() async {}
 
     /// The topic's partitions; makes it if there is none.
-    private func ensureTopic() async throws -> [TopicPartition] {
+    func ensureTopic() async throws -> [TopicPartition] {
         if let known = try await describe() { return try await check(known) }
         let brokers = try await clients.admin.describeCluster().brokers.count
         let replicas = min(topic.replicationFactor, Int16(clamping: max(1, brokers)))
@@ -103,7 +107,8 @@ struct KafkaTopicLog: TopicLog {
                     + "of its records counts")
         }
         let resource = ConfigResource(.topic, topic.name)
-        let policy = try await clients.admin.describeConfigs([resource], keys: ["cleanup.policy"])[resource]?.get()
+        // All settings, as Java asks for them: there are brokers that cannot read a list of names.
+        let policy = try await clients.admin.describeConfigs([resource])[resource]?.get()
             .first { $0.name == "cleanup.policy" }?.value
         guard policy == nil || policy == "compact" else {
             throw ConnectError.config(

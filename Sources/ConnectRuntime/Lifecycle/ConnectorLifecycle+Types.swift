@@ -35,6 +35,8 @@ extension ConnectorLifecycle {
     enum Event {
         /// The stored plan has changed, or is known for the first time.
         case planned(Plan)
+        /// Which parts of the connector this worker runs.
+        case shared(Share)
         case connectorStarted
         /// The start failed, or a started connector raised an error.
         case connectorFailed(Failure)
@@ -89,6 +91,19 @@ extension ConnectorLifecycle {
         case running(TaskSettings, isPaused: Bool)
         case stopping
         case failed(TaskSettings)
+    }
+
+    /// The parts of a connector that a worker runs.
+    struct Share: Hashable {
+        /// All parts: the worker works alone.
+        static let all = Share(connector: true, tasks: nil)
+
+        /// The connector itself.
+        var connector: Bool
+        /// These tasks; nil for all.
+        var tasks: Set<Int>?
+
+        func has(task id: Int) -> Bool { tasks?.contains(id) ?? true }
     }
 
     /// All that a task's run depends on.

@@ -22,6 +22,7 @@ struct ConnectorLifecycle {
     private(set) var tasks: [Int: TaskPhase] = [:]
     private(set) var plan: Plan?
     private var ending: Ending?
+    private(set) var share = Share.all
     private var startedConfig: ConnectorProperties?
     private var idleStatus: RunState?
     private var mustRestartConnector = false
@@ -37,6 +38,7 @@ struct ConnectorLifecycle {
         var actions: [Action] = []
         switch event {
         case .planned(let plan): self.plan = plan
+        case .shared(let share): self.share = share
         case .removed: ending = .removed
         case .shutdown: ending = ending ?? .shutdown
         case .restart(let connector, let tasks): actions += restart(connector: connector, tasks: tasks)
@@ -60,7 +62,7 @@ struct ConnectorLifecycle {
 // MARK: - Events
 
 extension ConnectorLifecycle {
-    private var wantsConnector: Bool { ending == nil && plan?.target == .started }
+    private var wantsConnector: Bool { ending == nil && plan?.target == .started && share.connector }
 
     private mutating func handleConnector(_ event: Event) -> [Action] {
         switch event {
@@ -82,7 +84,7 @@ extension ConnectorLifecycle {
                 mustRestartConnector = false
                 return []
             }
-            let isReplaced = wantsConnector || ending == .shutdown
+            let isReplaced = wantsConnector || ending == .shutdown || (ending == nil && !share.connector)
             return isReplaced ? [.connectorStatus(.unassigned, trace: nil)] : []
         case .reconfigurationRequested where connectorPhase == .running:
             return [.computeTasks]
@@ -153,7 +155,7 @@ extension ConnectorLifecycle {
     private mutating func restart(connector: Bool, tasks ids: Set<Int>) -> [Action] {
         guard ending == nil else { return [] }
         var actions: [Action] = []
-        if connector {
+        if connector, share.connector {
             mustRestartConnector = connectorPhase == .starting || connectorPhase == .running
             if connectorPhase == .failed { connectorPhase = .idle }
             connectorAttempts = 0
@@ -190,7 +192,7 @@ extension ConnectorLifecycle {
         actions += reconcileTasks()
         if let ending, connectorPhase == .idle, tasks.isEmpty {
             isFinished = true
-            if ending == .removed { actions.append(.removeAllStatus) }
+            if ending == .removed, share.connector { actions.append(.removeAllStatus) }
             actions.append(.finished)
         }
         return actions
@@ -199,7 +201,7 @@ extension ConnectorLifecycle {
     private mutating func reconcileConnector() -> [Action] {
         switch connectorPhase {
         case .idle:
-            guard let plan, ending == nil else { return [] }
+            guard let plan, ending == nil, share.connector else { return leaveIdle() }
             if plan.target == .started {
                 connectorPhase = .starting
                 startedConfig = plan.config
@@ -219,16 +221,26 @@ extension ConnectorLifecycle {
         case .failed:
             guard !wantsConnector || plan?.config != startedConfig else { return [] }
             connectorPhase = .idle
-            return (ending == .shutdown ? [] : reconcileConnector())
+            if ending == .shutdown { return [] }
+            return share.connector ? reconcileConnector() : [.connectorStatus(.unassigned, trace: nil)]
         }
     }
 
+    /// A connector that rests here and is another worker's from now on.
+    private mutating func leaveIdle() -> [Action] {
+        guard idleStatus != nil, ending != .removed else { return [] }
+        idleStatus = nil
+        return [.connectorStatus(.unassigned, trace: nil)]
+    }
+
     private mutating func reconcileTasks() -> [Action] {
-        var wanted: [TaskSettings] = []
+        var wanted: [TaskSettings?] = []
         var isPaused = false
         if let plan, ending == nil, plan.target != .stopped {
             let runtime = TaskSettings.runtimePart(of: plan.taskRuntime)
-            wanted = plan.tasks.map { TaskSettings(config: $0, runtime: runtime) }
+            wanted = plan.tasks.enumerated().map { id, config in
+                share.has(task: id) ? TaskSettings(config: config, runtime: runtime) : nil
+            }
             isPaused = plan.target == .paused
         }
         var actions: [Action] = []
@@ -260,7 +272,7 @@ extension ConnectorLifecycle {
             if wanted == config { return [] }
             tasks[id] = nil
             taskAttempts[id] = nil
-            if wanted == nil { return ending == .shutdown ? [] : [.removeTaskStatus(id)] }
+            if wanted == nil { return ending == .shutdown ? [] : ended(task: id) }
             return reconcile(task: id, wanted: wanted, isPaused: isPaused)
         }
     }

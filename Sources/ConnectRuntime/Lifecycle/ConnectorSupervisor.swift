@@ -35,6 +35,10 @@ final class ConnectorSupervisor: Sendable {
         var plan: ConnectorLifecycle.Plan?
         var mask = SecretMask.none
         var quietWaiters: [CheckedContinuation<Void, Never>] = []
+        /// The last share that has been acted on, and whether the connector itself rests.
+        var seenShare: ConnectorLifecycle.Share?
+        var isConnectorIdle = true
+        var isFinished = false
     }
 
     let name: String
@@ -63,11 +67,13 @@ final class ConnectorSupervisor: Sendable {
             for action in lifecycle.handle(event) {
                 if action == .finished { isFinished = true } else { perform(action) }
             }
+            note(lifecycle)
             wakeIfQuiet()
             if isFinished { break }
         }
         continuation.finish()
         let timers = state.withLockedValue { state in
+            state.isFinished = true
             defer { state.timers = [:] }
             return state.timers.values
         }
@@ -85,6 +91,26 @@ final class ConnectorSupervisor: Sendable {
             if isQuiet { continuation.resume() }
         }
     }
+
+    private func note(_ lifecycle: ConnectorLifecycle) {
+        let isIdle = lifecycle.connectorPhase == .idle || lifecycle.connectorPhase == .failed
+        state.withLockedValue { state in
+            state.seenShare = lifecycle.share
+            state.isConnectorIdle = isIdle
+        }
+    }
+
+    /// Whether this share has been acted on: what is not in it has stopped.
+    func hasGivenUp(allBut share: ConnectorLifecycle.Share) -> Bool {
+        state.withLockedValue { state in
+            state.isFinished
+                || (state.seenShare == share && state.tasks.keys.allSatisfy(share.has(task:))
+                    && (share.connector || state.isConnectorIdle))
+        }
+    }
+
+    /// The numbers of the tasks that run now.
+    var runningTasks: Set<Int> { state.withLockedValue { Set($0.tasks.keys) } }
 
     var hasTasks: Bool { state.withLockedValue { !$0.tasks.isEmpty } }
 
@@ -155,7 +181,12 @@ extension ConnectorSupervisor {
         } else {
             logger.debug("connector", metadata: ["state": "\(runState.rawValue)"])
         }
-        environment.statusStore.put(.connector(name, status(runState, trace)))
+        let record = StatusRecord.connector(name, status(runState, trace))
+        if runState == .unassigned {
+            environment.statusStore.putSafely(record)
+        } else {
+            environment.statusStore.put(record)
+        }
     }
 
     private func putTaskStatus(_ id: Int, _ runState: RunState, _ trace: String?) {
@@ -164,7 +195,12 @@ extension ConnectorSupervisor {
         } else {
             logger.debug("task", metadata: ["task": "\(id)", "state": "\(runState.rawValue)"])
         }
-        environment.statusStore.put(.task(TaskID(connector: name, task: id), status(runState, trace)))
+        let record = StatusRecord.task(TaskID(connector: name, task: id), status(runState, trace))
+        if runState == .unassigned {
+            environment.statusStore.putSafely(record)
+        } else {
+            environment.statusStore.put(record)
+        }
     }
 
     private func status(_ runState: RunState, _ trace: String?) -> StatusRecord.State {

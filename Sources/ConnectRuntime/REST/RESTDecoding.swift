@@ -101,6 +101,23 @@ enum RESTDecoding {
         return result
     }
 
+    /// `POST /connectors/{c}/tasks`.
+    static func taskConfigs(_ body: ByteBuffer) throws(HerderError) -> [OrderedDictionary<String, String>] {
+        let list: [JSONValue]?
+        do throws(JSONError) {
+            list = try JSONValue(parsing: body).arrayValue
+        } catch {
+            throw bad("The body is no JSON: \(error)")
+        }
+        guard let list else { throw bad("A list of task configurations is needed") }
+        var result: [OrderedDictionary<String, String>] = []
+        for element in list {
+            guard let members = element.objectValue else { throw bad("A task's configuration must be an object") }
+            result.append(try config(members))
+        }
+        return result
+    }
+
     /// `PUT /admin/loggers/{l}`.
     static func level(_ body: ByteBuffer) throws(HerderError) -> String {
         guard let level = try object(body)["level"], level != .null else {

@@ -14,6 +14,8 @@ struct RESTRequest: Sendable {
     let query: [(name: String, value: String)]
     let headers: HTTPHeaders
     let body: ByteBuffer
+    /// The path as it was sent, without the query.
+    let encodedPath: String
 
     /// - Throws: 400 if the target is not percent-encoded UTF-8.
     init(method: HTTPMethod, target: String, headers: HTTPHeaders, body: ByteBuffer) throws(HerderError) {
@@ -27,6 +29,7 @@ struct RESTRequest: Sendable {
         }
         let pathText = target.prefix { $0 != "?" && $0 != "#" }
         let queryText = target.dropFirst(pathText.count).drop { $0 == "?" }.prefix { $0 != "#" }
+        encodedPath = String(pathText)
         var path: [String] = []
         for segment in pathText.split(separator: "/") { path.append(try PercentCoding.decode(segment)) }
         var query: [(name: String, value: String)] = []

@@ -2,7 +2,7 @@ import NIOHTTP1
 
 /// What a path and a method mean.
 enum RESTRoute: Sendable, Hashable {
-    case root, health
+    case root, health, openAPI
     case listConnectors, createConnector
     case connector(String), deleteConnector(String)
     case config(String), putConfig(String), patchConfig(String)
@@ -11,7 +11,7 @@ enum RESTRoute: Sendable, Hashable {
     case tasks(String), taskStatus(TaskID), restartTask(TaskID)
     case topics(String), resetTopics(String)
     case offsets(String), alterOffsets(String), resetOffsets(String)
-    case internalRequest(String)
+    case putTasks(String), fence(String)
     case plugins, pluginConfig(String), validate(String)
     case loggers, logger(String), setLogger(String)
 
@@ -59,6 +59,7 @@ enum RESTRouter {
         let rest = Array(path.dropFirst())
         switch first {
         case "health" where rest.isEmpty: return [(.GET, .health)]
+        case "openapi.json" where rest.isEmpty: return [(.GET, .openAPI)]
         case "connectors": return connectorRoutes(rest)
         case "connector-plugins": return pluginRoutes(rest)
         case "admin" where rest.first == "loggers":
@@ -98,14 +99,14 @@ enum RESTRouter {
         switch part {
         case "config": [(.GET, .config(name)), (.PUT, .putConfig(name)), (.PATCH, .patchConfig(name))]
         case "status": [(.GET, .status(name))]
-        case "tasks": [(.GET, .tasks(name)), (.POST, .internalRequest(name))]
+        case "tasks": [(.GET, .tasks(name)), (.POST, .putTasks(name))]
         case "topics": [(.GET, .topics(name))]
         case "offsets": [(.GET, .offsets(name)), (.PATCH, .alterOffsets(name)), (.DELETE, .resetOffsets(name))]
         case "pause": [(.PUT, .pause(name))]
         case "resume": [(.PUT, .resume(name))]
         case "stop": [(.PUT, .stop(name))]
         case "restart": [(.POST, .restart(name))]
-        case "fence": [(.PUT, .internalRequest(name))]
+        case "fence": [(.PUT, .fence(name))]
         default: []
         }
     }

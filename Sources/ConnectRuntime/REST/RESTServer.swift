@@ -11,6 +11,8 @@ public struct RESTConfiguration: Sendable, Hashable {
         public var host: String
         /// The port; 0 lets the system choose.
         public var port: Int
+        /// What is served there.
+        var scope = RESTPolicy.Scope.everything
 
         /// Makes an address.
         public init(host: String, port: Int) {
@@ -25,6 +27,8 @@ public struct RESTConfiguration: Sendable, Hashable {
     public var maximumBodySize: Int
     /// How long a connection may be silent before it is closed.
     public var idleTimeout: Duration
+    /// What holds for every answer.
+    var policy = RESTPolicy()
 
     /// Makes a configuration.
     public init(
@@ -89,8 +93,10 @@ public final class RESTServer: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 let port = channel.localAddress?.port ?? listener.port
+                var policy = configuration.policy
+                policy.scope = listener.scope
                 let service = RESTService(
-                    herder: herder, baseURL: "http://\(listener.host):\(port)", logger: logger)
+                    herder: herder, baseURL: "http://\(listener.host):\(port)", logger: logger, policy: policy)
                 return channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(

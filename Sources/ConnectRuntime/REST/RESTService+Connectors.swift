@@ -205,7 +205,9 @@ extension RESTService {
         do throws(HerderError) {
             return try await operation()
         } catch {
-            throw HerderError(status: error.status, message: await hidingSecrets(in: error.message, of: config))
+            var hidden = error
+            hidden.message = await hidingSecrets(in: error.message, of: config)
+            throw hidden
         }
     }
 

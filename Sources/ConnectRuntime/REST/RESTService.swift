@@ -10,10 +10,24 @@ struct RESTService: Sendable {
     /// `http://host:port`, for `Location` when a request has no `Host`.
     let baseURL: String
     let logger: Logger
+    /// What holds for every answer.
+    var policy = RESTPolicy()
 
     /// Never throws: what goes wrong is an answer too.
     func respond(to request: RESTRequest) async -> RESTResponse {
+        var response: RESTResponse
+        if let preflight = policy.preflight(request) {
+            response = preflight
+        } else {
+            response = await route(request)
+        }
+        policy.complete(&response, to: request)
+        return response
+    }
+
+    private func route(_ request: RESTRequest) async -> RESTResponse {
         do throws(HerderError) {
+            guard policy.isServed(request.path) else { throw HerderError(status: 404, message: "HTTP 404 Not Found") }
             switch RESTRouter.match(method: request.method, path: request.path) {
             case .notFound:
                 throw HerderError(status: 404, message: "HTTP 404 Not Found")
@@ -24,15 +38,23 @@ struct RESTService: Sendable {
                 response.headers.add(name: "Allow", value: allowed.joined(separator: ","))
                 return response
             case .route(let route):
+                try policy.access?.check(request, route)
                 try checkMediaTypes(request, route)
-                return try await answer(route, request)
+                return try await forwarding(request) { () async throws(HerderError) in
+                    try await answer(route, request)
+                }
             }
         } catch {
             if error.status >= 500 {
                 logger.error(
                     "A REST request failed", metadata: ["status": "\(error.status)", "error": "\(error.message)"])
             }
-            return .error(HerderError(status: error.status, message: URLSecrets.masked(error.message)))
+            var response = RESTResponse.error(
+                HerderError(status: error.status, message: URLSecrets.masked(error.message)))
+            if error.status == 401 {
+                response.headers.add(name: "WWW-Authenticate", value: "Basic realm=\"connect\"")
+            }
+            return response
         }
     }
 
@@ -59,14 +81,14 @@ struct RESTService: Sendable {
         switch route {
         case .root: return .json(try await herder.serverInfo().json)
         case .health: return health()
+        case .openAPI: return .json(OpenAPI.document)
         case .listConnectors, .createConnector, .connector, .deleteConnector, .config, .putConfig, .patchConfig:
             return try await connectors(route, request)
         case .status, .tasks, .taskStatus, .restartTask, .pause, .resume, .stop, .restart:
             return try await lifeCycle(route, request)
         case .topics, .resetTopics, .offsets, .alterOffsets, .resetOffsets:
             return try await topicsAndOffsets(route, request)
-        case .internalRequest:
-            throw HerderError(status: 400, message: "Internal request missing required signature")
+        case .putTasks, .fence: return try await internalRequest(route, request)
         case .plugins, .pluginConfig, .validate: return try await plugins(route, request)
         case .loggers, .logger, .setLogger: return try await loggers(route, request)
         }

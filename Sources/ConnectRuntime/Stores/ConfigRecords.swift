@@ -14,8 +14,10 @@ enum ConfigRecord: Hashable {
     case target(String, TargetState?)
     case restart(RestartRequest)
     case loggerLevel(namespace: String, level: String)
-    /// Known to Connect, not needed by one worker: `session-key`, `tasks-fencing-*`.
-    case other(key: String)
+    /// How many tasks the last fencing of an exactly-once source took account of (KIP-618).
+    case fencing(String, taskCount: Int)
+    /// The key of requests between workers (KIP-507).
+    case sessionKey(SessionKey)
 
     private static let targetPrefix = "target-state-"
     private static let connectorPrefix = "connector-"
@@ -23,6 +25,7 @@ enum ConfigRecord: Hashable {
     private static let commitPrefix = "commit-"
     private static let restartPrefix = "restart-connector-"
     private static let fencingPrefix = "tasks-fencing-"
+    private static let sessionKeyName = "session-key"
     private static let loggerPrefix = "logger-cluster-"
 
     /// The record as it is written.
@@ -44,8 +47,11 @@ enum ConfigRecord: Hashable {
                 ]).bytes)
         case .loggerLevel(let namespace, let level):
             LogEntry(key: Self.loggerPrefix + namespace, value: JSONValue.object(["level": .string(level)]).bytes)
-        case .other(let key):
-            LogEntry(key: key, value: nil)
+        case .fencing(let name, let count):
+            LogEntry(
+                key: Self.fencingPrefix + name, value: JSONValue.object(["task-count": .integer(Int64(count))]).bytes)
+        case .sessionKey(let key):
+            LogEntry(key: Self.sessionKeyName, value: key.json.bytes)
         }
     }
 
@@ -90,8 +96,14 @@ enum ConfigRecord: Hashable {
                 RestartRequest(
                     connector: name, includeTasks: json["include-tasks"]?.boolValue ?? false,
                     onlyFailed: json["only-failed"]?.boolValue ?? false))
-        } else if key.hasPrefix(Self.fencingPrefix) || key == "session-key" {
-            self = .other(key: key)
+        } else if let name = key.suffix(after: Self.fencingPrefix) {
+            guard let count = json?["task-count"]?.integerValue.flatMap({ Int(exactly: $0) }), count >= 0 else {
+                return nil
+            }
+            self = .fencing(name, taskCount: count)
+        } else if key == Self.sessionKeyName {
+            guard let sessionKey = json.flatMap(SessionKey.init(json:)) else { return nil }
+            self = .sessionKey(sessionKey)
         } else if let namespace = key.suffix(after: Self.loggerPrefix) {
             guard let level = json?["level"]?.stringValue else { return nil }
             self = .loggerLevel(namespace: namespace, level: level)

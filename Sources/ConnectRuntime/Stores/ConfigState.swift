@@ -13,11 +13,16 @@ struct ConfigState {
         var applied: ConnectorProperties?
         /// Written, but not committed yet.
         var pending: [Int: ConnectorProperties] = [:]
+        /// How many tasks the last fencing round was for; nil if there was none.
+        var fencedTasks: Int?
+        /// New task configurations have been committed since the last fencing round.
+        var needsFencing = false
         /// A commit did not find its tasks (a worker died in between, or compaction): they must be computed again.
         var isInconsistent = false
     }
 
     private(set) var connectors: [String: Connector] = [:]
+    private(set) var sessionKey: SessionKey?
 
     /// The stored plan of a connector; nil if there is no such connector.
     func plan(of name: String) -> ConnectorLifecycle.Plan? {
@@ -33,8 +38,8 @@ struct ConfigState {
         switch record {
         case .connector(let name, nil):
             // Task records are not tombstoned; without their connector they mean nothing.
-            let target = connectors[name]?.target
-            connectors[name] = target.map { Connector(config: nil, target: $0) }
+            let (target, fenced) = (connectors[name]?.target, connectors[name]?.fencedTasks)
+            connectors[name] = target.map { Connector(config: nil, target: $0, fencedTasks: fenced) }
         case .connector(let name, let config?):
             connectors[name, default: Connector()].config = config
         case .target(let name, let state):
@@ -47,7 +52,12 @@ struct ConfigState {
             connectors[id.connector, default: Connector()].pending[id.task] = config
         case .commit(let name, let count):
             commit(name, count)
-        case .restart, .loggerLevel, .other:
+        case .fencing(let name, let count):
+            connectors[name, default: Connector()].fencedTasks = count
+            connectors[name]?.needsFencing = false
+        case .sessionKey(let key):
+            sessionKey = key
+        case .restart, .loggerLevel:
             break
         }
     }
@@ -69,6 +79,7 @@ struct ConfigState {
             entry.isInconsistent = true
         }
         entry.pending = [:]
+        entry.needsFencing = true
         connectors[name] = entry
     }
 }

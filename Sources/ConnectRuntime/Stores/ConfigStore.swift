@@ -7,6 +7,9 @@ final class ConfigStore: Sendable {
     private let log: any TopicLog
     private let logger: Logger
     private let state = NIOLockedValueBox(ConfigState())
+    private let observer = NIOLockedValueBox<(@Sendable (ConfigRecord) -> Void)?>(nil)
+    /// Kafka Connect's own limit for writing and reading back.
+    private static let readBackTimeout = Duration.seconds(30)
 
     init(log: any TopicLog, logger: Logger) {
         self.log = log
@@ -15,13 +18,41 @@ final class ConfigStore: Sendable {
 
     /// Reads what is stored.
     func start() async throws {
-        try await log.open { entry in
+        try await log.open { [logger, state, observer] entry, _ in
             guard let record = ConfigRecord(entry) else {
                 logger.warning(
                     "skipping a record of the config topic", metadata: ["key": "\(String(buffer: entry.key))"])
                 return
             }
             state.withLockedValue { $0.apply(record) }
+            observer.withLockedValue { $0 }?(record)
+        }
+    }
+
+    /// Tells of every record from now on, after it has been applied. Only a followed log has any.
+    func observe(_ observer: @escaping @Sendable (ConfigRecord) -> Void) {
+        self.observer.withLockedValue { $0 = observer }
+    }
+
+    /// Whether other workers write as well.
+    var isShared: Bool { log.isFollowed }
+
+    /// The offset after the last record that has been read; -1 for none.
+    var nextOffset: Int64 { log.nextOffset }
+
+    func readToEnd(within timeout: Duration) async throws { try await log.readToEnd(within: timeout) }
+
+    var sessionKey: SessionKey? { state.withLockedValue { $0.sessionKey } }
+
+    /// All connectors and tasks there are.
+    var configured: WorkShare {
+        state.withLockedValue { state in
+            var share = WorkShare()
+            for (name, entry) in state.connectors where entry.config != nil {
+                share.connectors.insert(name)
+                for task in entry.tasks.indices { share.tasks.insert(TaskID(connector: name, task: task)) }
+            }
+            return share
         }
     }
 
@@ -61,12 +92,24 @@ final class ConfigStore: Sendable {
         try await write([.restart(request)])
     }
 
+    func putSessionKey(_ key: SessionKey) async throws {
+        try await write([.sessionKey(key)])
+    }
+
+    func putFencing(_ name: String, taskCount: Int) async throws {
+        try await write([.fencing(name, taskCount: taskCount)])
+    }
+
     func putLoggerLevel(namespace: String, level: String) async throws {
         try await write([.loggerLevel(namespace: namespace, level: level)])
     }
 
     private func write(_ records: [ConfigRecord]) async throws {
-        try await log.append(records.map(\.entry))
+        let positions = try await log.append(records.map(\.entry))
+        guard !log.isFollowed else {
+            try await log.waitUntilRead(positions, within: Self.readBackTimeout)
+            return
+        }
         state.withLockedValue { state in
             for record in records { state.apply(record) }
         }

@@ -16,7 +16,7 @@ struct FileTopicLog: TopicLog {
         self.path = path
     }
 
-    func open(_ apply: (LogEntry) -> Void) async throws {
+    func open(_ apply: @escaping @Sendable (LogEntry, LogPosition) -> Void) async throws {
         var number = 0
         for line in try DurableFile.bytes(of: path).split(separator: UInt8(ascii: "\n")) {
             number += 1
@@ -28,11 +28,12 @@ struct FileTopicLog: TopicLog {
             let entry = LogEntry(
                 key: ByteBuffer(bytes: line[..<tab]), value: ByteBuffer(bytes: line[line.index(after: tab)...]))
             entries.withLockedValue { $0[entry.key] = entry.value }
-            apply(entry)
+            apply(entry, LogPosition(partition: 0, offset: Int64(number)))
         }
     }
 
-    func append(_ new: [LogEntry]) async throws {
+    @discardableResult
+    func append(_ new: [LogEntry]) async throws -> [LogPosition] {
         try await gate.run {
             var changed = entries.withLockedValue { $0 }
             for entry in new { changed[entry.key] = entry.value }
@@ -46,6 +47,7 @@ struct FileTopicLog: TopicLog {
             try DurableFile.replace(path, with: bytes)
             entries.withLockedValue { $0 = changed }
         }
+        return []
     }
 
     func close() async {}

@@ -13,6 +13,7 @@ final class OffsetStore: Sendable {
     }
 
     private let log: any TopicLog
+    private let fence = NIOLockedValueBox<(@Sendable () -> Bool)?>(nil)
     private let offsets = NIOLockedValueBox<OrderedDictionary<ByteBuffer, ByteBuffer>>([:])
 
     init(log: any TopicLog) {
@@ -21,17 +22,30 @@ final class OffsetStore: Sendable {
 
     /// Reads what is stored.
     func start() async throws {
-        try await log.open { entry in
+        try await log.open { [offsets] entry, _ in
             offsets.withLockedValue { $0[entry.key] = entry.value }
         }
     }
 
+    /// Makes sure that what other workers have stored is known.
+    func readToEnd() async throws { try await log.readToEnd(within: .seconds(30)) }
+
     func stop() async { await log.close() }
+
+    /// Has every write ask first whether this worker may still write: one that its group has given up must not put
+    /// older offsets over those of its successor.
+    func setFence(_ mayWrite: @escaping @Sendable () -> Bool) { fence.withLockedValue { $0 = mayWrite } }
 
     /// Stores offsets; returns when they are durable.
     func put(_ writes: [Write]) async throws {
         guard !writes.isEmpty else { return }
+        if let mayWrite = fence.withLockedValue({ $0 }), !mayWrite() {
+            throw TaskError(
+                "offsets are not stored while this worker has no contact with its group: others may have its tasks",
+                isRetriable: true)
+        }
         try await log.append(writes.map { LogEntry(key: $0.key, value: $0.value) })
+        guard !log.isFollowed else { return }
         offsets.withLockedValue { offsets in
             for write in writes { offsets[write.key] = write.value }
         }
@@ -66,6 +80,7 @@ final class OffsetStore: Sendable {
 
     /// Removes all offsets of a connector.
     func reset(_ connector: String) async throws {
+        try await readToEnd()
         let keys = offsets.withLockedValue { $0.keys.filter { OffsetRecords.parseKey($0)?.connector == connector } }
         try await put(keys.map { Write(key: $0, value: nil) })
     }
@@ -78,6 +93,7 @@ struct ConnectorOffsetReader: OffsetReader {
 
     func offsets(for partitions: [OffsetMap]) async throws -> [OffsetMap: OffsetMap] {
         var result: [OffsetMap: OffsetMap] = [:]
+        try await store.readToEnd()
         for partition in partitions {
             result[partition] = try store.offset(connector: connector, partition: partition)
         }

@@ -11,6 +11,26 @@ final class StatusStore: Sendable {
         /// By connector, then topic.
         var topics: [String: [String: StatusRecord.Topic]] = [:]
 
+        /// A former owner's last word may come after the new owner's first.
+        func isStale(_ record: StatusRecord) -> Bool {
+            guard case .task(let id, let state?) = record, state.state == .unassigned, let known = tasks[id] else {
+                return false
+            }
+            return known.state == .running && known.workerID != state.workerID && known.generation >= state.generation
+        }
+
+        /// Another worker has written in a later generation, though this worker's own last word is still on its way.
+        func isOvertaken(by record: StatusRecord) -> Bool {
+            let states: (StatusRecord.State?, StatusRecord.State?) =
+                switch record {
+                case .connector(let name, let state): (connectors[name], state)
+                case .task(let id, let state): (tasks[id], state)
+                case .topic, .topicRemoved: (nil, nil)
+                }
+            guard let known = states.0, let new = states.1 else { return false }
+            return new.workerID != known.workerID && new.generation > known.generation
+        }
+
         mutating func apply(_ record: StatusRecord) {
             switch record {
             case .connector(let name, let state): connectors[name] = state
@@ -23,9 +43,31 @@ final class StatusStore: Sendable {
         }
     }
 
+    /// What this worker has written itself: older records of the same keys, its own or others', are still to be read.
+    private struct OwnWrites {
+        private var pending: [ByteBuffer: Int] = [:]
+        private var written: [ByteBuffer: LogPosition] = [:]
+
+        mutating func begin(_ key: ByteBuffer) { pending[key, default: 0] += 1 }
+
+        mutating func end(_ key: ByteBuffer, _ position: LogPosition?) {
+            let left = (pending[key] ?? 1) - 1
+            pending[key] = left > 0 ? left : nil
+            if let position { written[key] = position }
+        }
+
+        mutating func isNews(_ key: ByteBuffer, _ position: LogPosition) -> Bool {
+            if pending[key] != nil { return false }
+            guard let last = written[key], last.partition == position.partition else { return true }
+            if position.offset >= last.offset { written[key] = nil }
+            return position.offset > last.offset
+        }
+    }
+
     private let log: any TopicLog
     private let logger: Logger
     private let contents = NIOLockedValueBox(Contents())
+    private let own = NIOLockedValueBox(OwnWrites())
     private let queue: AsyncStream<LogEntry>
     private let writes: AsyncStream<LogEntry>.Continuation
     private let writer = NIOLockedValueBox<Task<Void, Never>?>(nil)
@@ -38,12 +80,18 @@ final class StatusStore: Sendable {
 
     /// Reads what is stored and begins to write.
     func start() async throws {
-        try await log.open { entry in
+        try await log.open { [contents, own] entry, position in
             guard let record = StatusRecord(entry) else { return }
-            contents.withLockedValue { $0.apply(record) }
+            // What this worker has said since is newer than what it reads.
+            let isNews = own.withLockedValue { $0.isNews(entry.key, position) }
+            contents.withLockedValue { contents in
+                if isNews ? !contents.isStale(record) : contents.isOvertaken(by: record) { contents.apply(record) }
+            }
         }
-        let task = Task { await write() }
-        writer.withLockedValue { $0 = task }
+        // A start that failed elsewhere is tried again; there is one writer.
+        writer.withLockedValue { writer in
+            if writer == nil { writer = Task { await write() } }
+        }
     }
 
     /// Writes what is left and lets go.
@@ -55,8 +103,25 @@ final class StatusStore: Sendable {
 
     func put(_ record: StatusRecord) {
         contents.withLockedValue { $0.apply(record) }
-        writes.yield(record.entry)
+        let entry = record.entry
+        if log.isFollowed { own.withLockedValue { $0.begin(entry.key) } }
+        writes.yield(entry)
     }
+
+    /// Writes a state unless another worker has said something in a later generation (Connect's safe write).
+    func putSafely(_ record: StatusRecord) {
+        let known: StatusRecord.State?
+        let new: StatusRecord.State?
+        switch record {
+        case .connector(let name, let state): (known, new) = (connector(name), state)
+        case .task(let id, let state): (known, new) = (task(id), state)
+        case .topic, .topicRemoved: (known, new) = (nil, nil)
+        }
+        if let known, let new, known.workerID != new.workerID, known.generation > new.generation { return }
+        put(record)
+    }
+
+    func readToEnd(within timeout: Duration) async throws { try await log.readToEnd(within: timeout) }
 
     func connector(_ name: String) -> StatusRecord.State? { contents.withLockedValue { $0.connectors[name] } }
 
@@ -100,8 +165,10 @@ final class StatusStore: Sendable {
     private func write() async {
         for await entry in queue {
             do {
-                try await log.append([entry])
+                let positions = try await log.append([entry])
+                if log.isFollowed { own.withLockedValue { $0.end(entry.key, positions.first) } }
             } catch {
+                if log.isFollowed { own.withLockedValue { $0.end(entry.key, nil) } }
                 logger.warning(
                     "a status could not be stored",
                     metadata: ["key": "\(String(buffer: entry.key))", "error": "\(error)"])

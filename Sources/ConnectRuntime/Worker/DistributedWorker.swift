@@ -1,30 +1,29 @@
 public import Logging
 import NIOCore
 
-/// A worker that keeps its state in three topics. One worker per `group.id` for now: a second one refuses to start.
+/// A worker that keeps its state in three topics and shares connectors and tasks with the other workers of its
+/// `group.id`, Sluice's or Kafka Connect's. (The worker inside `sluice up` works alone.)
 public final class DistributedWorker: Sendable {
     private let core: WorkerCore
+
+    /// For tests of this module.
+    var testing: WorkerCore { core }
 
     /// Makes a worker that does not run yet.
     /// - Throws: a ``ConnectError`` that names the property which is wrong.
     public init(configuration: WorkerConfiguration, plugins: PluginRegistry, logger: Logger) throws {
+        func log(
+            _ topic: WorkerConfiguration.InternalTopic, _ kind: String, _ clients: WorkerClients
+        ) -> any TopicLog {
+            let log = KafkaTopicLog(
+                topic: topic, property: kind + ".storage.topic", mustHaveOnePartition: kind == "config",
+                clients: clients)
+            return configuration.isEmbedded ? log : FollowedTopicLog(log)
+        }
         core = try WorkerCore(
-            configuration, plugins: plugins,
-            configLog: {
-                KafkaTopicLog(
-                    topic: configuration.configTopic, property: "config.storage.topic", mustHaveOnePartition: true,
-                    clients: $0)
-            },
-            offsetLog: {
-                KafkaTopicLog(
-                    topic: configuration.offsetTopic, property: "offset.storage.topic", mustHaveOnePartition: false,
-                    clients: $0)
-            },
-            statusLog: {
-                KafkaTopicLog(
-                    topic: configuration.statusTopic, property: "status.storage.topic", mustHaveOnePartition: false,
-                    clients: $0)
-            }, logger: logger)
+            configuration, plugins: plugins, configLog: { log(configuration.configTopic, "config", $0) },
+            offsetLog: { log(configuration.offsetTopic, "offset", $0) },
+            statusLog: { log(configuration.statusTopic, "status", $0) }, logger: logger)
     }
 
     /// Starts REST and returns; the state is loaded in the background (`GET /health` answers 503 until then).
@@ -32,7 +31,7 @@ public final class DistributedWorker: Sendable {
     public func start() async throws { try await core.start() }
 
     /// Returns when the worker has read its state and started its connectors.
-    /// - Throws: what keeps it from starting, such as another worker in the group.
+    /// - Throws: what keeps it from starting.
     public func waitUntilReady(timeout: Duration = .seconds(60)) async throws(HerderError) {
         try await core.waitUntilReady(atMost: timeout)
     }

@@ -54,6 +54,10 @@ public struct WorkerConfiguration: Sendable {
     public var valueConverter: String = "org.apache.kafka.connect.json.JsonConverter"
     /// `listeners`: where REST answers.
     public var listeners: [String] = ["http://:8083"]
+    /// `admin.listeners`: where `/admin` answers; nil: where the rest does, none: nowhere.
+    public var adminListeners: [String]?
+    /// `access.control.allow.*`, `response.http.headers.config`, `rest.auth.*`.
+    var restPolicy = RESTPolicy()
     /// `rest.advertised.host.name`.
     public var advertisedHost: String?
     /// `rest.advertised.port`.
@@ -77,6 +81,16 @@ public struct WorkerConfiguration: Sendable {
     public var heartbeatInterval: Duration = .seconds(3)
     /// `rebalance.timeout.ms` of the worker's membership.
     public var rebalanceTimeout: Duration = .seconds(60)
+    /// `connect.protocol`: eager, compatible or sessioned.
+    var connectProtocol = ConnectProtocol.Mode.sessioned
+    /// `scheduled.rebalance.max.delay.ms`: how long the work of a worker that has vanished waits for it.
+    public var scheduledRebalanceMaxDelay: Duration = .seconds(300)
+    /// `worker.sync.timeout.ms`: how long reading the config topic to its end may take in a rebalance.
+    public var workerSyncTimeout: Duration = .seconds(3)
+    /// `inter.worker.key.ttl.ms`: how long a key of requests between workers is used.
+    public var sessionKeyTTL: Duration = .seconds(3600)
+    /// `rest.rebalance.wait.ms` (an extension): how long a write waits for a rebalance to end before it gets a 409.
+    public var rebalanceWait: Duration = .seconds(60)
     /// The broker lives in this process, and its data folder's lock keeps a second `sluice up` away: the worker need
     /// not wait for the group before it starts.
     var isEmbedded = false
@@ -113,6 +127,7 @@ public struct WorkerConfiguration: Sendable {
         keyConverter = try reader.required("key.converter")
         valueConverter = try reader.required("value.converter")
         listeners = reader.list("listeners") ?? listeners
+        try readREST(&reader)
         advertisedHost = reader.string("rest.advertised.host.name")
         advertisedPort = try reader.integer("rest.advertised.port", 1...65535)
         gracefulShutdownTimeout =
@@ -129,6 +144,17 @@ public struct WorkerConfiguration: Sendable {
         unknownProperties = reader.unused.filter { !Self.isKnownElsewhere($0) }.sorted()
     }
 
+    private mutating func readREST(_ reader: inout WorkerProperties) throws(ConnectError) {
+        adminListeners = properties["admin.listeners"].map { _ in reader.list("admin.listeners") ?? [] }
+        restPolicy.allowedOrigins = reader.list("access.control.allow.origin") ?? []
+        restPolicy.allowedMethods = reader.list("access.control.allow.methods") ?? []
+        if let text = reader.string("response.http.headers.config") {
+            restPolicy.headers = try RESTPolicy.headers(text)
+        }
+        restPolicy.access = try RESTAccess.read(
+            usersFile: reader.string("rest.auth.users.file"), tokensFile: reader.string("rest.auth.tokens.file"))
+    }
+
     private mutating func readDistributed(_ reader: inout WorkerProperties) throws(ConnectError) {
         groupID = try reader.required("group.id")
         configTopic = try reader.topic("config", partitions: 1)
@@ -143,6 +169,17 @@ public struct WorkerConfiguration: Sendable {
         sessionTimeout = try reader.milliseconds("session.timeout.ms") ?? sessionTimeout
         heartbeatInterval = try reader.milliseconds("heartbeat.interval.ms") ?? heartbeatInterval
         rebalanceTimeout = try reader.milliseconds("rebalance.timeout.ms") ?? rebalanceTimeout
+        if let text = reader.string("connect.protocol") {
+            guard let mode = ConnectProtocol.Mode(rawValue: text.lowercased()) else {
+                throw .config("connect.protocol=\(text): eager, compatible or sessioned is needed")
+            }
+            connectProtocol = mode
+        }
+        scheduledRebalanceMaxDelay =
+            try reader.milliseconds("scheduled.rebalance.max.delay.ms") ?? scheduledRebalanceMaxDelay
+        workerSyncTimeout = try reader.milliseconds("worker.sync.timeout.ms") ?? workerSyncTimeout
+        sessionKeyTTL = try reader.milliseconds("inter.worker.key.ttl.ms") ?? sessionKeyTTL
+        rebalanceWait = try reader.milliseconds("rest.rebalance.wait.ms") ?? rebalanceWait
         let support = reader.string("exactly.once.source.support") ?? "disabled"
         guard support.lowercased() == "disabled" else {
             throw .config("exactly.once.source.support=\(support): only disabled is supported so far")
@@ -181,10 +218,10 @@ public struct WorkerConfiguration: Sendable {
         "plugin.path", "plugin.discovery", "header.converter",
         "connector.client.config.override.policy", "connector.client.config.override.allowlist",
         "metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metric.reporters",
-        "rest.advertised.listener", "admin.listeners", "access.control.allow.origin",
-        "access.control.allow.methods", "response.http.headers.config", "rest.extension.classes",
-        "connect.protocol", "scheduled.rebalance.max.delay.ms", "inter.worker.key.generation.algorithm",
-        "inter.worker.key.size", "inter.worker.key.ttl.ms", "inter.worker.signature.algorithm",
+        "rest.advertised.listener", "rest.extension.classes", "admin.listeners",
+        "inter.worker.key.generation.algorithm",
+        "inter.worker.key.size", "inter.worker.signature.algorithm",
+        "connect.protocol", "scheduled.rebalance.max.delay.ms", "inter.worker.key.ttl.ms",
         "inter.worker.verification.algorithms", "worker.sync.timeout.ms", "worker.unsync.backoff.ms",
         "key.converter.plugin.version", "value.converter.plugin.version", "header.converter.plugin.version",
         // Standalone files carry them, distributed ones do not, and the other way round.

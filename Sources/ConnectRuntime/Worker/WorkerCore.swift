@@ -9,6 +9,7 @@ final class WorkerCore: Sendable {
     private struct State {
         var loading: Task<Void, Never>?
         var membership: WorkerMembership?
+        var group: WorkerGroup?
         var isStopped = false
     }
 
@@ -40,13 +41,13 @@ final class WorkerCore: Sendable {
                     configuration: configuration, plugins: plugins, offsetStore: offsetStore,
                     statusStore: statusStore, clients: clients, loggers: loggers),
                 cluster: clients, loggers: loggers))
-        let listeners = try Self.listeners(configuration)
+        var restConfiguration = RESTConfiguration(listeners: try Self.listeners(configuration))
+        restConfiguration.policy = configuration.restPolicy
         rest =
-            listeners.isEmpty
+            restConfiguration.listeners.isEmpty
             ? nil
             : RESTServer(
-                herder: herder, configuration: RESTConfiguration(listeners: listeners),
-                logger: loggers.logger("connect.rest"))
+                herder: herder, configuration: restConfiguration, logger: loggers.logger("connect.rest"))
     }
 
     /// The address of REST; nil before ``start()``, or without REST.
@@ -82,10 +83,10 @@ final class WorkerCore: Sendable {
         var delay = Duration.milliseconds(50)
         while !Task.isCancelled {
             do {
-                try await join()
+                if configuration.isEmbedded { try await join() } else { makeGroup() }
                 herder.clusterID = try await clients.clusterID()
                 try await herder.start()
-                logger.info("the worker is ready", metadata: ["worker": "\(workerID)"])
+                logger.info("the worker has read its topics", metadata: ["worker": "\(workerID)"])
                 return
             } catch let error as KafkaError where error.isRetriable {
                 logger.warning("cannot load yet, trying again", metadata: ["error": "\(error)"])
@@ -101,6 +102,29 @@ final class WorkerCore: Sendable {
         }
     }
 
+    /// Makes this worker a member of its group, which it joins once it has read its topics.
+    private func makeGroup() {
+        guard configuration.mode == .distributed, state.withLockedValue({ $0.group == nil && !$0.isStopped }) else {
+            return
+        }
+        let membership = GroupMembership(
+            cluster: clients.cluster,
+            configuration: GroupConfiguration(
+                groupID: configuration.groupID, protocolType: "connect", sessionTimeout: configuration.sessionTimeout,
+                rebalanceTimeout: configuration.rebalanceTimeout, heartbeatInterval: configuration.heartbeatInterval),
+            logger: logger)
+        let group = WorkerGroup(
+            WorkerGroup.Configuration(
+                url: "http://\(workerID)/", mode: configuration.connectProtocol,
+                sessionTimeout: configuration.sessionTimeout, heartbeatInterval: configuration.heartbeatInterval,
+                rebalanceTimeout: configuration.rebalanceTimeout, syncTimeout: configuration.workerSyncTimeout,
+                maxDelay: configuration.scheduledRebalanceMaxDelay),
+            membership: membership, logger: logger)
+        state.withLockedValue { $0.group = group }
+        herder.join(group)
+    }
+
+    /// The embedded worker works alone, and keeps others from the work.
     private func join() async throws {
         guard configuration.mode == .distributed else { return }
         let membership = WorkerMembership(
@@ -142,22 +166,34 @@ final class WorkerCore: Sendable {
 
     /// Stops everything: REST first, then tasks within `task.shutdown.graceful.timeout.ms`, then the clients.
     func shutdown() async {
-        let (loading, membership, isFirst) = state.withLockedValue { state in
+        let (loading, membership, group, isFirst) = state.withLockedValue { state in
             defer { state.isStopped = true }
-            return (state.loading, state.membership, !state.isStopped)
+            return (state.loading, state.membership, state.group, !state.isStopped)
         }
         guard isFirst else { return }
         await rest?.stop()
         loading?.cancel()
+        // What it runs stops first and says so; then it leaves, and the others take over at once.
+        await group?.stopFollowing()
         await herder.stop()
+        await group?.leave()
         await membership?.leave()
         await clients.close()
     }
 
     /// `http://host:port`; no host means all interfaces for Connect, and this machine only for us.
     static func listeners(_ configuration: WorkerConfiguration) throws(ConnectError) -> [RESTConfiguration.Listener] {
+        guard let admin = configuration.adminListeners else {
+            return try listeners(configuration.listeners, .everything)
+        }
+        return try listeners(configuration.listeners, .withoutAdmin) + listeners(admin, .admin)
+    }
+
+    private static func listeners(
+        _ texts: [String], _ scope: RESTPolicy.Scope
+    ) throws(ConnectError) -> [RESTConfiguration.Listener] {
         var listeners: [RESTConfiguration.Listener] = []
-        for text in configuration.listeners {
+        for text in texts {
             guard let rest = text.suffix(after: "http://") ?? text.suffix(after: "HTTP://") else {
                 throw .config("listeners: \(text) cannot be used: only http:// is supported so far")
             }
@@ -166,7 +202,9 @@ final class WorkerCore: Sendable {
             else { throw .config("listeners: \(text) needs a port, as in http://127.0.0.1:8083") }
             var host = String(rest[..<colon])
             if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-            listeners.append(RESTConfiguration.Listener(host: host.isEmpty ? "0.0.0.0" : host, port: port))
+            var listener = RESTConfiguration.Listener(host: host.isEmpty ? "0.0.0.0" : host, port: port)
+            listener.scope = scope
+            listeners.append(listener)
         }
         return listeners
     }

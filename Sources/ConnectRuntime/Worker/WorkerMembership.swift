@@ -4,9 +4,9 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// The worker's membership in its group (`group.id`, protocol type `connect`), in Kafka Connect's own protocol. For now
-/// it serves one end: there is never more than one worker at work. The member that leads has everything; one that finds
-/// another in the lead refuses to work. (Sharing the work among workers is a later step; this is its seam.)
+/// The worker's membership in its group (`group.id`, protocol type `connect`), in Kafka Connect's own protocol, of a
+/// worker that is embedded in a broker's process. It serves one end: nobody else works. The member that leads has
+/// everything; one that finds another in the lead refuses to work. (``WorkerGroup`` shares the work.)
 ///
 /// A worker with a fixed REST port is a static member (`group.instance.id` is its REST address): killed and started
 /// again, it is back at once and does not wait for its own ghost to time out.
@@ -84,9 +84,9 @@ final class WorkerMembership: Sendable {
         switch event {
         case .joinNeeded:
             membership.join(
-                protocols: ConnectProtocol.offers(url: url),
+                protocols: ConnectProtocol.offers(.init(url: url, configOffset: -1), mode: .sessioned),
                 assign: { [url] name, members in
-                    ConnectProtocol.assignAllToLeader(members, protocolName: name, leaderURL: url)
+                    Self.assignNothing(members, protocolName: name, leaderURL: url)
                 })
         case .lost(let reason):
             logger.warning("the worker group went on without this worker", metadata: ["reason": "\(reason)"])
@@ -120,81 +120,22 @@ final class WorkerMembership: Sendable {
     }
 
     private func refusal(_ assignment: GroupAssignment) -> String {
-        let leader = ConnectProtocol.leaderURL(of: assignment.bytes) ?? assignment.leaderID
-        return "Another worker (\(leader)) is at work in group \(groupID), and this version of Sluice runs one worker "
-            + "per group: stop the other one, or give this one another group.id and other storage topics"
-    }
-}
-
-/// Kafka Connect's rebalance protocol (`ConnectProtocol`, `IncrementalCooperativeConnectProtocol`): classic Kafka
-/// types, big endian.
-enum ConnectProtocol {
-    private static let versions: [(name: String, version: Int16)] = [
-        ("sessioned", 2), ("compatible", 1), ("default", 0),
-    ]
-
-    /// What a worker says when it joins: version, URL, config offset, and from version 1 its assignment (null: none).
-    static func offers(url: String, configOffset: Int64 = -1) -> [GroupProtocol] {
-        versions.map { name, version in
-            var buffer = ByteBuffer()
-            buffer.writeInteger(version)
-            write(url, to: &buffer)
-            buffer.writeInteger(configOffset)
-            if version > 0 { buffer.writeInteger(Int32(-1)) }
-            return GroupProtocol(name: name, metadata: buffer)
-        }
+        let leader = ConnectProtocol.assignment(assignment.bytes)?.leaderURL ?? assignment.leaderID
+        return "Another worker (\(leader)) is at work in group \(groupID), and a worker inside sluice up works "
+            + "alone: stop the other one, or run this one with sluice connect-distributed"
     }
 
-    /// The leader works, the others rest. All are told the highest config offset of any, so that Java workers do not
+    /// This worker works, the others rest. All are told the highest config offset of any, so that Java workers do not
     /// ask for another round at once.
-    static func assignAllToLeader(
+    private static func assignNothing(
         _ members: [GroupMember], protocolName: String, leaderURL: String
     ) -> [String: ByteBuffer] {
-        let version = versions.first { $0.name == protocolName }?.version ?? 0
-        let offset = members.compactMap { configOffset(of: $0.metadata) }.max() ?? -1
-        let leader = members.first { url(of: $0.metadata) == leaderURL }?.id ?? members.first?.id ?? ""
-        var buffer = ByteBuffer()
-        buffer.writeInteger(version)
-        buffer.writeInteger(Int16(0))
-        write(leader, to: &buffer)
-        write(leaderURL, to: &buffer)
-        buffer.writeInteger(offset)
-        buffer.writeInteger(Int32(0))
-        if version > 0 {
-            buffer.writeInteger(Int32(0))
-            buffer.writeInteger(Int32(0))
-        }
-        return Dictionary(members.map { ($0.id, buffer) }) { first, _ in first }
-    }
-
-    /// Who made an assignment; nil if the bytes are not one.
-    static func leaderURL(of assignment: ByteBuffer) -> String? {
-        var buffer = assignment
-        guard buffer.readInteger(as: Int16.self) != nil, buffer.readInteger(as: Int16.self) != nil,
-            readString(&buffer) != nil
-        else { return nil }
-        return readString(&buffer)
-    }
-
-    private static func url(of metadata: ByteBuffer) -> String? {
-        var buffer = metadata
-        guard buffer.readInteger(as: Int16.self) != nil else { return nil }
-        return readString(&buffer)
-    }
-
-    private static func configOffset(of metadata: ByteBuffer) -> Int64? {
-        var buffer = metadata
-        guard buffer.readInteger(as: Int16.self) != nil, readString(&buffer) != nil else { return nil }
-        return buffer.readInteger()
-    }
-
-    private static func write(_ text: String, to buffer: inout ByteBuffer) {
-        buffer.writeInteger(Int16(clamping: text.utf8.count))
-        buffer.writeString(text)
-    }
-
-    private static func readString(_ buffer: inout ByteBuffer) -> String? {
-        guard let length = buffer.readInteger(as: Int16.self), length >= 0 else { return nil }
-        return buffer.readString(length: Int(length))
+        let version = ConnectProtocol.Version(name: protocolName) ?? .eager
+        let metadata = members.map { ($0.id, ConnectProtocol.metadata($0.metadata)) }
+        let assignment = ConnectProtocol.Assignment(
+            leader: metadata.first { $0.1?.url == leaderURL }?.0 ?? members.first?.id ?? "", leaderURL: leaderURL,
+            configOffset: metadata.compactMap { $0.1?.configOffset }.max() ?? -1)
+        let bytes = ConnectProtocol.encode(assignment, version)
+        return Dictionary(members.map { ($0.id, bytes) }) { first, _ in first }
     }
 }

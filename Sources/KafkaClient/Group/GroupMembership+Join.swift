@@ -30,6 +30,7 @@ extension GroupMembership {
             switch outcome {
             case .assigned(let assignment):
                 state.events.append(.assigned(assignment))
+                state.lastContact = .now()
                 if state.heartbeatTask == nil { state.heartbeatTask = Task { await self.runHeartbeats() } }
             case .lost(let reason):
                 state.events.append(.lost(reason: reason))
@@ -154,7 +155,11 @@ extension GroupMembership {
             }
             guard let credentials else { continue }
             do {
+                let sent = NIODeadline.now()
                 let code = try await sendHeartbeat(credentials)
+                if code == .none || code == .rebalanceInProgress {
+                    state.withLockedValue { $0.lastContact = sent }
+                }
                 handleHeartbeat(code, generation: credentials.generation)
             } catch {
                 if Task.isCancelled { return }

@@ -20,6 +20,7 @@ public final class GroupMembership: Sendable {
         var announcedJoin = false
         var lastPoll: NIODeadline = .now()
         var isExpelledByPollInterval = false
+        var lastContact: NIODeadline?
     }
 
     /// How this member behaves.
@@ -57,6 +58,12 @@ public final class GroupMembership: Sendable {
     /// Whether the member is in the group and no rebalance is under way.
     public var isStable: Bool {
         state.withLockedValue { $0.machine.phase == .stable && !$0.machine.needsJoin }
+    }
+
+    /// How long ago a request was sent that the coordinator has answered as to a member of the group; nil before there
+    /// was one. An owner that must not act once it has been replaced compares it with the session time-out.
+    public var timeSinceContact: Duration? {
+        state.withLockedValue { $0.lastContact }.map { .nanoseconds((NIODeadline.now() - $0).nanoseconds) }
     }
 
     /// The next event, if there is one. Throws what makes membership impossible (authorisation, fencing, …).

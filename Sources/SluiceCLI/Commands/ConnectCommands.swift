@@ -10,6 +10,7 @@ struct ConnectDistributedCommand: AsyncParsableCommand {
         abstract: "Run a Connect worker that keeps its state in topics.",
         discussion: """
             Takes Kafka's connect-distributed.properties; works with any Kafka cluster.
+            Workers of the same group.id share connectors and tasks.
 
             Example:
               sluice connect-distributed config/connect-distributed.properties
@@ -31,7 +32,7 @@ struct ConnectDistributedCommand: AsyncParsableCommand {
             logger: log.logger("connect", default: .info))
         try await connect.start()
         do {
-            try await connect.waitUntilReady()
+            guard try await isReady(connect, stop) else { return await connect.shutdown() }
             try worker.announce(restPort: connect.restPort, configuration)
             await stop.wait()
         } catch {
@@ -39,6 +40,21 @@ struct ConnectDistributedCommand: AsyncParsableCommand {
             throw error
         }
         await connect.shutdown()
+    }
+}
+
+extension ConnectDistributedCommand {
+    /// Waits for as long as it takes: a cluster may be away, a group may rebalance. False when told to stop meanwhile.
+    private func isReady(_ connect: DistributedWorker, _ stop: StopSignal) async throws -> Bool {
+        while !stop.isRaised {
+            do throws(HerderError) {
+                try await connect.waitUntilReady(timeout: .seconds(1))
+                return true
+            } catch {
+                guard error.status == 503 else { throw error }
+            }
+        }
+        return false
     }
 }
 

@@ -1,0 +1,90 @@
+import ConnectAPI
+import OrderedCollections
+
+/// The key with which workers of a group sign requests to each other (KIP-507); it is kept in the config topic.
+struct SessionKey: Sendable, Hashable {
+    /// The only algorithm there is here; Kafka's default.
+    static let algorithm = "HmacSHA256"
+
+    var key: [UInt8]
+    var algorithm: String
+    /// Milliseconds since 1970.
+    var created: Int64
+
+    /// A key of 32 random bytes.
+    static func generate(now: Int64 = nowMillis()) -> SessionKey {
+        var generator = SystemRandomNumberGenerator()
+        let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        return SessionKey(key: bytes, algorithm: algorithm, created: now)
+    }
+
+    init(key: [UInt8], algorithm: String, created: Int64) {
+        self.key = key
+        self.algorithm = algorithm
+        self.created = created
+    }
+
+    init?(json: JSONValue) {
+        guard let text = json["key"]?.stringValue, let key = Base64.decode(text.utf8), !key.isEmpty,
+            let algorithm = json["algorithm"]?.stringValue, let created = json["creation-timestamp"]?.integerValue
+        else { return nil }
+        self.init(key: key, algorithm: algorithm, created: created)
+    }
+
+    var json: JSONValue {
+        .object([
+            "key": .string(Self.base64(key)), "algorithm": .string(algorithm), "creation-timestamp": .integer(created),
+        ])
+    }
+
+    private static func base64(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        Base64.encode(bytes, into: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The headers of a request with this body.
+    func sign(_ body: [UInt8]) -> [(name: String, value: String)] {
+        [
+            (InternalSignature.authorization, Self.base64(HMACSHA256.code(key: key, message: body))),
+            (InternalSignature.algorithm, algorithm),
+        ]
+    }
+}
+
+/// What an internal request says of its sender (KIP-507).
+public struct InternalSignature: Sendable {
+    static let authorization = "X-Connect-Authorization"
+    static let algorithm = "X-Connect-Request-Signature-Algorithm"
+
+    /// Base64 of the code; nil if the request has none.
+    public var code: String?
+    /// The algorithm's name; nil if the request has none.
+    public var algorithm: String?
+    /// The exact bytes that were signed.
+    public var body: [UInt8]
+
+    /// Makes a signature that is to be checked.
+    public init(code: String?, algorithm: String?, body: [UInt8]) {
+        self.code = code
+        self.algorithm = algorithm
+        self.body = body
+    }
+
+    /// Throws what Connect answers to a request whose signature is missing or wrong.
+    func check(with key: SessionKey?) throws(HerderError) {
+        guard let code, let algorithm else {
+            throw HerderError(status: 400, message: "Internal request missing required signature")
+        }
+        guard algorithm == SessionKey.algorithm else {
+            throw HerderError(
+                status: 400, message: "This worker does not support the '\(algorithm)' key signing algorithm")
+        }
+        guard let key else {
+            throw HerderError(status: 503, message: "This worker is still starting up")
+        }
+        guard let given = Base64.decode(code.utf8),
+            HMACSHA256.isEqual(given, HMACSHA256.code(key: key.key, message: body))
+        else { throw HerderError(status: 403, message: "Internal request contained invalid signature.") }
+    }
+}

@@ -1,0 +1,181 @@
+import ConnectAPI
+import KafkaTesting
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOHTTP1
+import OrderedCollections
+import Testing
+
+@testable import ConnectRuntime
+
+/// Workers that share a group, on a real broker in this process.
+@Suite(.timeLimit(.minutes(2)), .serialized)
+struct WorkerGroupTests {
+    private func start(
+        _ broker: TestBroker, count: Int, mode: ConnectProtocol.Mode = .sessioned
+    ) async throws -> [DistributedWorker] {
+        var workers: [DistributedWorker] = []
+        for _ in 0..<count {
+            var configuration = WorkerConfiguration(embeddedWith: [broker.bootstrapServers], groupID: "workers")
+            configuration.isEmbedded = false
+            configuration.listeners = ["http://127.0.0.1:0"]
+            configuration.connectProtocol = mode
+            configuration.sessionTimeout = .seconds(6)
+            configuration.heartbeatInterval = .milliseconds(200)
+            configuration.rebalanceTimeout = .seconds(20)
+            let plugins = PluginRegistry()
+            plugins.register(source: VerifiableSourceConnector.self)
+            plugins.register(sink: VerifiableSinkConnector.self)
+            let worker = try DistributedWorker(
+                configuration: configuration, plugins: plugins,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            try await worker.start()
+            workers.append(worker)
+        }
+        for worker in workers { try await worker.waitUntilReady() }
+        return workers
+    }
+
+    /// The workers that run each task, by their own account.
+    private func owners(_ workers: [DistributedWorker]) -> [TaskID: Int] {
+        var owners: [TaskID: Int] = [:]
+        for worker in workers {
+            for supervisor in worker.testing.herder.allSupervisors() {
+                for task in supervisor.runningTasks {
+                    owners[TaskID(connector: supervisor.name, task: task), default: 0] += 1
+                }
+            }
+        }
+        return owners
+    }
+
+    private func untilShared(_ workers: [DistributedWorker], tasks: Int, atLeastEach: Int = 1) async throws {
+        try await until {
+            let owners = owners(workers)
+            return owners.count == tasks && owners.values.allSatisfy { $0 == 1 }
+                && workers.allSatisfy { worker in
+                    worker.testing.herder.allSupervisors().reduce(0) { $0 + $1.runningTasks.count } >= atLeastEach
+                }
+        }
+    }
+
+    private func request(
+        _ worker: DistributedWorker, _ method: HTTPMethod, _ path: String, _ body: String = "",
+        headers: [(String, String)] = []
+    ) async throws -> (status: UInt, text: String) {
+        var all = HTTPHeaders([("Accept", "application/json"), ("Content-Type", "application/json")])
+        for (name, value) in headers { all.add(name: name, value: value) }
+        let answer = try await WorkerRESTClient().send(
+            method, to: "http://127.0.0.1:\(worker.restPort ?? 0)/", target: path, headers: all,
+            body: ByteBuffer(string: body), timeout: .seconds(60))
+        return (answer.status.code, String(decoding: answer.body, as: UTF8.self))
+    }
+
+    private func stop(_ workers: [DistributedWorker], _ broker: TestBroker) async {
+        for worker in workers { await worker.shutdown() }
+        await broker.stop()
+    }
+
+    @Test(arguments: [ConnectProtocol.Mode.sessioned, .compatible, .eager])
+    func workersShareTasksAndWritesGoToAnyOfThem(_ mode: ConnectProtocol.Mode) async throws {
+        let broker = try await TestBroker.start()
+        let workers = try await start(broker, count: 3, mode: mode)
+        for (index, worker) in workers.enumerated() {
+            let body =
+                #"{"name":"c\#(index)","config":{"connector.class":"VerifiableSource","tasks.max":"4","#
+                + #""topic":"numbers","throughput":"20"}}"#
+            #expect(try await request(worker, .POST, "/connectors", body).status == 201)
+        }
+        try await untilShared(workers, tasks: 12, atLeastEach: mode == .eager ? 1 : 4)
+        for worker in workers {
+            #expect(try await request(worker, .GET, "/connectors").text == #"["c0","c1","c2"]"#)
+            #expect(
+                try await request(worker, .PUT, "/connectors/c0/config/", config(tasks: 7)).status == 200)
+        }
+        try await untilShared(workers, tasks: 15)
+        #expect(try await request(workers[2], .PUT, "/connectors/c1/stop").status == 204)
+        try await untilShared(workers, tasks: 11)
+        for worker in workers { #expect(try await request(worker, .DELETE, "/connectors/c1").status != 409) }
+        try await until { try await request(workers[0], .GET, "/connectors/c1/status").status == 404 }
+        // Each worker can have any task restarted.
+        for worker in workers {
+            for task in 0..<4 {
+                #expect(try await request(worker, .POST, "/connectors/c2/tasks/\(task)/restart").status == 204)
+            }
+        }
+        try await untilShared(workers, tasks: 11)
+        await stop(workers, broker)
+    }
+
+    private func config(tasks: Int) -> String {
+        #"{"connector.class":"VerifiableSource","tasks.max":"\#(tasks)","topic":"numbers","throughput":"20"}"#
+    }
+
+    /// Although a vanished worker's tasks would wait for five minutes.
+    @Test func aWorkerThatLeavesHandsOverAtOnce() async throws {
+        let broker = try await TestBroker.start()
+        var workers = try await start(broker, count: 3)
+        #expect(try await request(workers[0], .PUT, "/connectors/c/config", config(tasks: 9)).status == 201)
+        try await untilShared(workers, tasks: 9, atLeastEach: 3)
+        let began = ContinuousClock.now
+        await workers.removeFirst().shutdown()
+        try await untilShared(workers, tasks: 9, atLeastEach: 4)
+        #expect(ContinuousClock.now - began < .seconds(20))
+        // The second leader goes as well, while writes come in.
+        let survivor = workers[1]
+        async let written = request(survivor, .PUT, "/connectors/c/config", config(tasks: 5))
+        await workers.removeFirst().shutdown()
+        #expect(try await written.status == 200)
+        try await untilShared(workers, tasks: 5)
+        await stop(workers, broker)
+    }
+
+    @Test func requestsBetweenWorkersMustBeSigned() async throws {
+        let broker = try await TestBroker.start()
+        let workers = try await start(broker, count: 2)
+        #expect(try await request(workers[0], .PUT, "/connectors/c/config", config(tasks: 1)).status == 201)
+        try await until { owners(workers).count == 1 }
+        let body = #"[{"id":"0","topic":"other"}]"#
+        let path = "/connectors/c/tasks"
+        let authorization = "X-Connect-Authorization"
+        let algorithm = ("X-Connect-Request-Signature-Algorithm", "HmacSHA256")
+        #expect(try await request(workers[0], .POST, path, body).status == 400)
+        #expect(
+            try await request(workers[1], .POST, path, body, headers: [(authorization, "AAAA"), algorithm]).status
+                == 403)
+        // Every worker has read the key.
+        for worker in workers {
+            let key = try #require(worker.testing.herder.parts.configStore.sessionKey)
+            let headers = key.sign(Array(body.utf8)).map { ($0.name, $0.value) }
+            #expect(try await request(worker, .POST, path, body, headers: headers).status == 204)
+        }
+        let tasks = try await workers[1].herder.tasks(of: "c")
+        #expect(tasks.map { $0.config["topic"] } == ["other"])
+        await stop(workers, broker)
+    }
+
+    /// What a worker has stored is where the next one goes on.
+    @Test func offsetsMoveWithTheTasks() async throws {
+        let broker = try await TestBroker.start()
+        var workers = try await start(broker, count: 1)
+        #expect(try await request(workers[0], .PUT, "/connectors/c/config", config(tasks: 2)).status == 201)
+        try await until { try await workers[0].herder.offsets(of: "c").count == 2 }
+        workers += try await start(broker, count: 1)
+        try await untilShared(workers, tasks: 2)
+        var last: [String: Int64] = [:]
+        for _ in 0..<20 {
+            for worker in workers {
+                for entry in try await worker.herder.offsets(of: "c") {
+                    guard case .integer(let number)? = entry.offset?["seqno"] else { continue }
+                    let id = "\(String(describing: entry.partition))"
+                    #expect(number >= last[id, default: -1])
+                    last[id] = number
+                }
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        #expect(last.count == 2)
+        await stop(workers, broker)
+    }
+}
