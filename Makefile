@@ -40,6 +40,7 @@ examples-build:
 	swift build --package-path Examples $(SWIFT_FLAGS) --disable-index-store
 
 demo-services: examples-build ## Watch three instances of a service keep one database exact while one is killed
+	@scripts/install-deps.sh demo-services $(if $(filter mariadb,$(DB)),test-examples)
 	python3 scripts/demo_services.py $(if $(filter mariadb,$(DB)),--database mariadb)
 
 test: ## Install what is missing, build everything, run every test

@@ -160,6 +160,14 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
         .testTarget(
+            name: "KafkaServiceTests",
+            dependencies: [
+                "KafkaService", "KafkaServiceSQL", "KafkaClient", "KafkaProtocol", "KafkaBroker", "KafkaTesting",
+                "ServiceProbe",
+                nioCore, nioConcurrency, logging, lifecycle,
+            ],
+            swiftSettings: swiftSettings),
+        .testTarget(
             name: "IntegrationTests", dependencies: ["SluiceCLI", "KafkaTesting", "KafkaClient", nioCore, logging],
             exclude: [
                 "Support/durable.py", "Support/group.py", "Support/connect_chaos.py", "Support/read_committed.py",

@@ -104,26 +104,27 @@ enum HeaderBytes {
     }
 }
 
-/// Lets one task sleep until somebody has news. News that come while it is awake are kept.
+/// Lets tasks sleep until somebody has news. News that come while nobody sleeps are kept for the next.
 final class WakeUp: Sendable {
     private struct State {
         var isSet = false
-        var sleeper: CheckedContinuation<Void, Never>?
-        var round: UInt64 = 0
+        /// Several relays of one process may share an outbox.
+        var sleepers: [CheckedContinuation<Void, Never>] = []
     }
 
     private let state = NIOLockedValueBox(State())
 
+    /// Wakes all that sleep.
     func notify() {
-        let sleeper = state.withLockedValue { state in
-            state.isSet = true
-            defer { state.sleeper = nil }
-            return state.sleeper
+        let sleepers = state.withLockedValue { state in
+            state.isSet = state.sleepers.isEmpty
+            defer { state.sleepers = [] }
+            return state.sleepers
         }
-        sleeper?.resume()
+        for sleeper in sleepers { sleeper.resume() }
     }
 
-    /// Returns when there are news, when time is up, or when the task is cancelled.
+    /// Returns when there are news, when time is up, or when the task is cancelled; now and then also for no reason.
     func wait(_ limit: Duration) async {
         let alarm = Task {
             try await Task.sleep(for: limit)
@@ -132,8 +133,11 @@ final class WakeUp: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
                 let isSet = state.withLockedValue { state in
-                    if state.isSet { return true }
-                    state.sleeper = continuation
+                    if state.isSet {
+                        state.isSet = false
+                        return true
+                    }
+                    state.sleepers.append(continuation)
                     return false
                 }
                 if isSet { continuation.resume() }
@@ -142,6 +146,5 @@ final class WakeUp: Sendable {
             self.notify()
         }
         alarm.cancel()
-        state.withLockedValue { $0.isSet = false }
     }
 }
