@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -118,7 +119,7 @@ def postgresql():
                 "\\copy bulk_copy from '{path}'", option="-c"),
             last_id=lambda writer: (writer.execute("select lastval()"), writer.fetchone())[1][0])
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # SIGTERM would wait for the clients
         server.wait()
         shutil.rmtree(folder)
 
