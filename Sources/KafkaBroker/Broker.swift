@@ -37,7 +37,7 @@ public final class Broker: Sendable {
 
     private struct Running {
         var node: BrokerNode
-        var server: any Channel
+        var servers: [any Channel]
         var maintenance: RepeatedTask
         var ownGroup: MultiThreadedEventLoopGroup?
         var address: Address
@@ -86,22 +86,25 @@ public final class Broker: Sendable {
             try? await ownGroup?.shutdownGracefully()
             throw BrokerError(.storage, error.message, cause: error)
         }
-        let server: any Channel
-        do {
-            server = try await listen(node, group)
-        } catch {
-            await node.close()
-            try? await ownGroup?.shutdownGracefully()
-            throw bindError(error)
+        var servers: [any Channel] = []
+        for listener in configuration.listeners {
+            do {
+                servers.append(try await listen(node, group, listener))
+            } catch {
+                for server in servers { try? await server.close().get() }
+                await node.closeConnections()
+                await node.close()
+                try? await ownGroup?.shutdownGracefully()
+                throw bindError(error, listener)
+            }
         }
-        let port = server.localAddress?.port ?? configuration.port
-        node.port = port
+        let port = servers.first?.localAddress?.port ?? configuration.port
         node.resumeTransactions()
         let maintenance = scheduleMaintenance(of: node, on: group.next())
         let address = Address(host: configuration.host, port: port)
         running.withLockedValue {
             $0 = Running(
-                node: node, server: server, maintenance: maintenance, ownGroup: ownGroup, address: address)
+                node: node, servers: servers, maintenance: maintenance, ownGroup: ownGroup, address: address)
         }
         return address
     }
@@ -114,7 +117,7 @@ public final class Broker: Sendable {
         }
         guard let ended else { return }
         ended.maintenance.cancel()
-        try? await ended.server.close().get()
+        for server in ended.servers { try? await server.close().get() }
         await ended.node.closeConnections()
         await ended.node.close()
         try? await ended.ownGroup?.shutdownGracefully()
@@ -137,7 +140,9 @@ public final class Broker: Sendable {
         }
     }
 
-    private func listen(_ node: BrokerNode, _ group: any EventLoopGroup) async throws -> any Channel {
+    private func listen(
+        _ node: BrokerNode, _ group: any EventLoopGroup, _ listener: Listener
+    ) async throws -> any Channel {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 512)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -149,18 +154,20 @@ public final class Broker: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard node.register(channel) else { throw ChannelError.operationUnsupported }
-                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(node: node))
+                    let bound = BoundListener(
+                        listener: listener, port: channel.localAddress?.port ?? listener.port)
+                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(node: node, listener: bound))
                 }
             }
         // An address needs no look-up, which would start a thread.
-        if let address = try? SocketAddress(ipAddress: configuration.host, port: configuration.port) {
+        if let address = try? SocketAddress(ipAddress: listener.host, port: listener.port) {
             return try await bootstrap.bind(to: address).get()
         }
-        return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        return try await bootstrap.bind(host: listener.host, port: listener.port).get()
     }
 
-    private func bindError(_ error: any Error) -> BrokerError {
-        let address = Address(host: configuration.host, port: configuration.port)
+    private func bindError(_ error: any Error, _ listener: Listener) -> BrokerError {
+        let address = Address(host: listener.host, port: listener.port)
         guard let error = error as? IOError else {
             return BrokerError(.bind, "The broker cannot listen on \(address): \(error)", cause: error)
         }

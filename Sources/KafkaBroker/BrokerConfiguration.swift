@@ -8,6 +8,10 @@ public struct BrokerConfiguration: Sendable {
     public var advertisedHost: String?
     /// Port that clients are told to use; by default the one listened on.
     public var advertisedPort: Int?
+    /// What the first listener asks of clients; its addresses are those above.
+    var firstListener = Listener()
+    /// Further listeners.
+    public private(set) var moreListeners: [Listener] = []
     /// Folder that holds the logs.
     public var dataDirectory = "/tmp/kafka-logs"
     /// This node's number.
@@ -56,6 +60,13 @@ public struct BrokerConfiguration: Sendable {
     var offsetsTidyAfter = 20_000
     /// The settings as given, by Kafka's names; defaults of topic settings are looked up here.
     public private(set) var properties: [String: String] = [:]
+    /// Settings of listeners as given. There are passwords among them: they are not among `properties`, which clients may
+    /// ask for.
+    private var listenerProperties: [String: String] = [:]
+    private static let listenerSettings: Set<String> = [
+        "listeners", "advertised.listeners", "listener.security.protocol.map", "controller.listener.names",
+        "sasl.enabled.mechanisms",
+    ]
     /// Names that were given and mean nothing here; the caller should warn about them.
     public private(set) var unknownNames: [String] = []
 
@@ -72,7 +83,11 @@ public struct BrokerConfiguration: Sendable {
     /// Adds settings under Kafka's names to those already made.
     public mutating func apply(_ added: [String: String]) throws(BrokerError) {
         for (name, value) in added.sorted(by: { $0.key < $1.key }) {
+            if name.hasPrefix("listener.name.") || Self.listenerSettings.contains(name) {
+                listenerProperties[name] = ConfigKey.trimmed(value)
+            }
             guard let key = BrokerConfigKeys.key(name) else {
+                if name.hasPrefix("listener.name.") { continue }
                 if !BrokerConfigKeys.accepted.contains(name) { unknownNames.append(name) }
                 continue
             }
@@ -131,41 +146,39 @@ public struct BrokerConfiguration: Sendable {
             }
             dataDirectory = first
         }
-        if let listeners = properties["listeners"] {
-            // A combined node of Kafka also names its controller's listener: only the clients' one matters here.
-            let clients = ConfigKey.items(listeners).filter { !$0.hasPrefix("CONTROLLER:") }
-            guard let first = clients.first, clients.count == 1 else {
-                throw BrokerError(.configuration, "listeners must name one listener for clients, not \(clients.count).")
-            }
-            let address = try Self.parseListener(first, setting: "listeners")
-            host = address.host.isEmpty ? "0.0.0.0" : address.host
-            port = address.port
-        }
-        if let advertised = properties["advertised.listeners"] {
-            let clients = ConfigKey.items(advertised).filter { !$0.hasPrefix("CONTROLLER:") }
-            guard let first = clients.first else { return }
-            let address = try Self.parseListener(first, setting: "advertised.listeners")
-            advertisedHost = address.host.isEmpty ? nil : address.host
-            advertisedPort = address.port
-        }
+        var first = Listener()
+        (first.host, first.port) = (host, port)
+        (first.advertisedHost, first.advertisedPort) = (advertisedHost, advertisedPort)
+        let listeners = try ListenerConfiguration(properties: listenerProperties).listeners(first)
+        firstListener = listeners[0]
+        moreListeners = Array(listeners.dropFirst())
+        (host, port) = (firstListener.host, firstListener.port)
+        (advertisedHost, advertisedPort) = (firstListener.advertisedHost, firstListener.advertisedPort)
+    }
+
+    /// All listeners; the first has the addresses of this configuration.
+    public var listeners: [Listener] {
+        var first = firstListener
+        (first.host, first.port) = (host, port)
+        (first.advertisedHost, first.advertisedPort) = (advertisedHost, advertisedPort)
+        return [first] + moreListeners
     }
 
     /// Splits `PLAINTEXT://host:port`; brackets around an IPv6 host are taken off.
-    static func parseListener(_ text: String, setting: String) throws(BrokerError) -> (host: String, port: Int) {
+    static func parseListener(
+        _ text: String, setting: String
+    ) throws(BrokerError) -> (name: String, host: String, port: Int) {
         guard let scheme = text.firstRange(of: "://") else {
             throw BrokerError(.configuration, "\(setting): \(text) is not of the form PLAINTEXT://host:port.")
         }
-        let name = text[..<scheme.lowerBound]
-        if name.hasPrefix("SASL") || name == "SSL" {
-            throw BrokerError(.configuration, "\(setting): \(name) is not supported yet, only PLAINTEXT.")
-        }
+        let name = String(text[..<scheme.lowerBound])
         let rest = text[scheme.upperBound...]
         guard let colon = rest.lastIndex(of: ":"), let port = Int(rest[rest.index(after: colon)...]),
             (0...65535).contains(port)
         else { throw BrokerError(.configuration, "\(setting): \(text) has no port between 0 and 65535.") }
         var host = String(rest[..<colon])
         if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        return (host, port)
+        return (name, host, port)
     }
 }
 
@@ -202,7 +215,7 @@ extension BrokerConfiguration {
     func brokerValue(_ key: ConfigKey) -> (value: String?, source: ConfigKey.Source) {
         if let value = properties[key.name] { return (value, .staticBroker) }
         switch key.name {
-        case "listeners": return ("PLAINTEXT://\(host):\(port)", .staticBroker)
+        case "listeners": return ("\(firstListener.name)://\(host):\(port)", .staticBroker)
         case "log.dir", "log.dirs": return (dataDirectory, .staticBroker)
         case "node.id", "broker.id": return (String(nodeID), .staticBroker)
         case "num.partitions" where numPartitions != 1: return (String(numPartitions), .staticBroker)

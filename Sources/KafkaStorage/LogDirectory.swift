@@ -36,6 +36,8 @@ public final class LogDirectory: Sendable {
         var logStarts: [LogName: Int64]
         /// Logs that were closed in order and have not been opened since.
         var clean: Set<LogName>
+        /// Logs that were not closed in order and have not been looked at since.
+        var unchecked: Set<LogName>
         var isClosed = false
     }
 
@@ -89,7 +91,7 @@ public final class LogDirectory: Sendable {
             State(
                 recoveryPoints: recoveryPoints ?? [:], hasRecoveryPoints: recoveryPoints != nil,
                 logStarts: try load(CheckpointFile.logStart) ?? [:],
-                clean: wasCleanShutdown ? existing : []))
+                clean: wasCleanShutdown ? existing : [], unchecked: wasCleanShutdown ? [] : existing))
         if wasCleanShutdown {
             try fileSystem.remove("\(path)/\(Self.cleanShutdownFile)")
             try fileSystem.syncDirectory(path)
@@ -146,6 +148,7 @@ public final class LogDirectory: Sendable {
             }
             report(log)
             state.logs[name] = log
+            state.unchecked.remove(name)
             return log
         }
     }
@@ -190,6 +193,7 @@ public final class LogDirectory: Sendable {
             state.recoveryPoints[name] = nil
             state.logStarts[name] = nil
             state.clean.remove(name)
+            state.unchecked.remove(name)
         }
     }
 
@@ -268,6 +272,8 @@ public final class LogDirectory: Sendable {
         }
         try writeCheckpointFiles()
         if let failure { throw failure }
+        // A log that nobody has opened since a crash still needs its recovery.
+        guard state.withLock({ $0.unchecked.isEmpty }) else { return }
         let mark = Array(#"{"version":0,"brokerEpoch":-1}"#.utf8)
         try fileSystem.replace(Self.cleanShutdownFile, in: path, with: mark)
     }

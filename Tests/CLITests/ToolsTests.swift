@@ -114,6 +114,38 @@ import Testing
         #expect(try broker.sluice("consumer-groups --describe --group readers").status == 1)
     }
 
+    @Test func offsetsAreShownAndRecordsDeleted() throws {
+        let broker = try BrokerProcess()
+        _ = try broker.sluice("topics --create --topic t --partitions 2")
+        _ = try broker.sluice("console-producer --topic u", input: "1\n2\n3\n4\n5\n")
+        #expect(try broker.sluice("get-offsets --exclude-internal-topics").output == "t:0:0\nt:1:0\nu:0:5\n")
+        #expect(try broker.sluice("get-offsets --topic u --time earliest").output == "u:0:0\n")
+        #expect(try broker.sluice("get-offsets --topic t --partitions 1 --time -2").output == "t:1:0\n")
+        #expect(try broker.sluice("get-offsets --topic u --time 99999999999999").output == "u:0:\n")
+        #expect(try broker.sluice("get-offsets --topic u --time soon").status == 2)
+        #expect(try broker.sluice("get-offsets --topic nothing").status == 1)
+
+        let file = broker.folder.appending(path: "delete.json")
+        try #"{"partitions": [{"topic": "u", "partition": 0, "offset": 3}], "version": 1}"#
+            .write(to: file, atomically: true, encoding: .utf8)
+        let deleted = try broker.sluice("delete-records --offset-json-file \(file.path)")
+        #expect(deleted.status == 0 && deleted.output.contains("partition: u-0\tlow_watermark: 3\n"))
+        #expect(try broker.sluice("get-offsets --topic u --time earliest").output == "u:0:3\n")
+        try #"{"partitions": [{"topic": "u", "partition": 0}]}"#.write(to: file, atomically: true, encoding: .utf8)
+        #expect(try broker.sluice("delete-records --offset-json-file \(file.path)").status == 2)
+    }
+
+    @Test func usersAreMadeBeforeTheFirstStart() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "sluice-format-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let format = ["storage", "format", "--data-dir", folder.path, "--add-scram"]
+        let made = try Tool.run(Tool.sluice, format + ["SCRAM-SHA-512=[name=alice,password=hush-hush]"])
+        #expect(made.status == 0 && made.output.contains("alice has a password for SCRAM-SHA-512."))
+        #expect(!made.output.contains("hush-hush"))
+        let wrong = try Tool.run(Tool.sluice, format + ["SCRAM-SHA-512=[name=alice,password=hush-hush"])
+        #expect(wrong.status != 0 && wrong.errors.contains("--add-scram") && !wrong.errors.contains("hush-hush"))
+    }
+
     @Test func strangersReadAndWriteTheSame() throws {
         guard let kcat = Tool.find("kcat") else { return }
         let broker = try BrokerProcess()

@@ -27,7 +27,7 @@ enum BrokerConfigKeys {
         ConfigKey("group.max.size", .int, "2147483647", minimum: 1, "Most members of a group."),
         ConfigKey(
             "group.min.session.timeout.ms", .int, "6000", "Shortest session timeout a group member may ask for."),
-        ConfigKey("listeners", .list, "PLAINTEXT://127.0.0.1:9092", "Address the broker listens on."),
+        ConfigKey("listeners", .list, "PLAINTEXT://127.0.0.1:9092", "Addresses the broker listens on."),
         ConfigKey("log.dir", .string, "/tmp/kafka-logs", "Data folder, if `log.dirs` is not set."),
         ConfigKey("log.dirs", .string, nil, "Data folder."),
         ConfigKey(
@@ -53,6 +53,9 @@ enum BrokerConfigKeys {
         ConfigKey(
             "offsets.topic.replication.factor", .short, "1", minimum: 1, "Replicas of the offsets topic: one."),
         ConfigKey("process.roles", .list, "broker,controller", "This process is broker and controller in one."),
+        ConfigKey(
+            "sasl.enabled.mechanisms", .list, "SCRAM-SHA-512",
+            "Mechanisms of listeners with SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512. Kafka's default is GSSAPI."),
         ConfigKey(
             "socket.receive.buffer.bytes", .int, "102400", "Size asked for the receive buffer of a connection."),
         ConfigKey("socket.request.max.bytes", .int, "104857600", minimum: 1, "Largest request taken."),

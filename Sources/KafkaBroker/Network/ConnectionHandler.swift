@@ -17,10 +17,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
     static let copyLimit = 16 * 1024
     /// Records of at least this size go from the file to the socket without passing through memory (sendfile).
     static let sendFileFrom = 32 * 1024
+    /// The largest request of a client that has not authenticated (Kafka's `sasl.server.max.receive.size`).
+    private static let largestUnauthenticated = 524_288
     /// Output gathered during a burst is handed to the channel beyond this size.
     private static let gatherLimit = 128 * 1024
 
     private let node: BrokerNode
+    private let listener: BoundListener
+    /// Who the client has proven to be.
+    var session: SaslSession
     private var frames: FrameDecoder
     private var queue: ResponseQueue
     private var output = ByteBuffer()
@@ -33,9 +38,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var isClosing = false
     private var closeActions: [ResponseQueue.Slot: () -> Void] = [:]
 
-    init(node: BrokerNode) {
+    init(node: BrokerNode, listener: BoundListener) {
         self.node = node
-        self.frames = FrameDecoder(maximumFrame: node.configuration.maxRequestBytes, pool: node.framePool)
+        self.listener = listener
+        session = SaslSession(listener.listener)
+        self.frames = FrameDecoder(
+            maximumFrame: session.isAuthenticated
+                ? node.configuration.maxRequestBytes
+                : min(Self.largestUnauthenticated, node.configuration.maxRequestBytes), pool: node.framePool)
         self.queue = ResponseQueue(
             maximumOwed: node.configuration.maxPendingResponses, maximumHeldBytes: 2 * node.configuration.fetchMaxBytes)
     }
@@ -44,7 +54,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        handle = ConnectionHandle(handler: self, channel: context.channel)
+        handle = ConnectionHandle(handler: self, channel: context.channel, listener: listener)
         context.fireChannelActive()
     }
 
@@ -127,6 +137,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
         var reader = WireReader(frame)
         do {
             let header = try RequestHeader.decode(from: &reader)
+            guard session.allows(header.apiKey) else {
+                node.logger.info(
+                    "closing a connection: a request before the authentication",
+                    metadata: ["api": "\(header.apiKey)", "client": "\(handle.clientHost)"])
+                return close(context)
+            }
             try Router.route(header, &reader, node: node, connection: handle, slot: slot)
         } catch {
             node.logger.warning(
@@ -150,6 +166,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
             scheduleFlush(context)
             if isReadHeld || frames.hasBytes { resumeLater(context) }
         }
+    }
+
+    /// A message of the authentication has been taken; at its end requests may be as large as configured.
+    func authenticationAdvanced() {
+        if session.isAuthenticated { frames.maximumFrame = node.configuration.maxRequestBytes }
     }
 
     /// Runs when the connection closes before the answer of `slot` was delivered.
@@ -241,6 +262,9 @@ final class ConnectionHandle: Sendable {
     let clientHost: String
     /// The address of ours that the client came by.
     let localHost: String?
+    /// The listener that the client came by.
+    let boundListener: BoundListener
+    var listener: Listener { boundListener.listener }
     private let handler: NIOLoopBound<ConnectionHandler>
 
     /// Whether records leave by sendfile: few go faster with the rest of the answer.
@@ -248,7 +272,8 @@ final class ConnectionHandle: Sendable {
         slice.length >= ConnectionHandler.sendFileFrom && slice.file.fileDescriptor != nil
     }
 
-    init(handler: ConnectionHandler, channel: any Channel) {
+    init(handler: ConnectionHandler, channel: any Channel, listener: BoundListener) {
+        boundListener = listener
         eventLoop = channel.eventLoop
         clientHost = "/" + (channel.remoteAddress?.ipAddress ?? "127.0.0.1")
         localHost = channel.localAddress?.ipAddress

@@ -19,7 +19,8 @@ struct FrameDecoder {
     private var partial = ByteBuffer()
     /// What comes after it.
     private var arrived = ByteBuffer()
-    private let maximumFrame: Int
+    /// The largest frame that is taken.
+    var maximumFrame: Int
     private let pool: FrameBufferPool?
 
     init(maximumFrame: Int, pool: FrameBufferPool? = nil) {

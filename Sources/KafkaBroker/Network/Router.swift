@@ -68,6 +68,10 @@ enum Router {
         UpdateFeaturesHandler.self,
         UnregisterBrokerHandler.self,
         ListConfigResourcesHandler.self,
+        SaslHandshakeHandler.self,
+        SaslAuthenticateHandler.self,
+        DescribeUserScramCredentialsHandler.self,
+        AlterUserScramCredentialsHandler.self,
     ]
 
     private static let byKey: [(any RequestHandler.Type)?] = {

@@ -5,6 +5,12 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
+/// A listener with the port that it got.
+struct BoundListener: Sendable {
+    let listener: Listener
+    let port: Int
+}
+
 /// What the handlers share: the running broker's state.
 final class BrokerNode: Sendable {
     let configuration: BrokerConfiguration
@@ -15,7 +21,6 @@ final class BrokerNode: Sendable {
     /// Shared by the connections.
     let framePool = FrameBufferPool()
     let transactions: TransactionCoordinator
-    private let boundPort = NIOLockedValueBox(0)
     private let connections = NIOLockedValueBox([ObjectIdentifier: any Channel]())
     /// Does what may take long and nobody waits for.
     private let maintenance = NIOThreadPool(numberOfThreads: 1)
@@ -57,18 +62,13 @@ final class BrokerNode: Sendable {
         }
     }
 
-    /// The port that is listened on.
-    var port: Int {
-        get { boundPort.withLockedValue { $0 } }
-        set { boundPort.withLockedValue { $0 = newValue } }
-    }
-
     /// The address to tell a client: the configured one, or, if we listen on all interfaces, the one it came by.
     func endpoint(for connection: ConnectionHandle) -> (host: String, port: Int32) {
-        let port = configuration.advertisedPort.flatMap { $0 == 0 ? nil : $0 } ?? self.port
-        if let host = configuration.advertisedHost { return (host, Int32(port)) }
-        let isWildcard = ["0.0.0.0", "::", ""].contains(configuration.host)
-        return (isWildcard ? connection.localHost ?? "127.0.0.1" : configuration.host, Int32(port))
+        let listener = connection.listener
+        let port = listener.advertisedPort.flatMap { $0 == 0 ? nil : $0 } ?? connection.boundListener.port
+        if let host = listener.advertisedHost { return (host, Int32(port)) }
+        let isWildcard = ["0.0.0.0", "::", ""].contains(listener.host)
+        return (isWildcard ? connection.localHost ?? "127.0.0.1" : listener.host, Int32(port))
     }
 
     // MARK: Connections

@@ -27,6 +27,8 @@ final class TopicRegistry: Sendable {
     private let directory: LogDirectory
     private let logger: Logger
     private let metadataLog: PartitionLog
+    /// The users of SCRAM.
+    let scramUsers = ScramUsers()
     private let state = NIOLockedValueBox(State())
 
     /// Opens the metadata log and replays it.
@@ -142,6 +144,15 @@ final class TopicRegistry: Sendable {
     /// Where the metadata log ends.
     var metadataEndOffset: Int64 { metadataLog.logEndOffset }
 
+    /// Sets a user's credential, or removes it; answer the client after `whenDurable`.
+    func setScramCredential(
+        _ credential: ScramCredential?, of user: String, _ mechanism: ScramMechanism
+    ) throws(Refusal) {
+        let record = ScramRecord(user: user, mechanism: mechanism, credential: credential)
+        try write(key: record.key, value: record.value)
+        scramUsers.apply(record)
+    }
+
     /// Calls back, on some thread, when all changes made so far are on disk, or could not be put there.
     func whenDurable(_ done: @escaping @Sendable (Refusal?) -> Void) {
         directory.flusher.flush(metadataLog, upTo: metadataLog.logEndOffset) { result in
@@ -172,10 +183,12 @@ final class TopicRegistry: Sendable {
 
     // MARK: The log
 
-    private func write(_ record: MetadataRecord) throws(Refusal) {
+    private func write(_ record: MetadataRecord) throws(Refusal) { try write(key: record.key, value: record.value) }
+
+    private func write(key: ByteBuffer, value: ByteBuffer?) throws(Refusal) {
         do {
             var builder = RecordBatchBuilder(compression: .none)
-            builder.append(timestamp: WallClock.now(), key: record.key, value: record.value)
+            builder.append(timestamp: WallClock.now(), key: key, value: value)
             _ = try metadataLog.append(try builder.build())
         } catch let error as StorageError {
             throw Refusal(error)
@@ -190,6 +203,7 @@ final class TopicRegistry: Sendable {
         var nextProducerID: Int64 = 0
         var quotas: [ClientQuotas.Entity: [String: Double]] = [:]
         try LogReplay.forEachRecord(in: metadataLog) { key, value throws(WireError) in
+            if let key, let user = try ScramRecord(key: key, value: value) { return scramUsers.apply(user) }
             guard let key, let record = try MetadataRecord(key: key, value: value) else { return }
             switch record {
             case .topic(let state):

@@ -27,6 +27,8 @@ public struct ClientConfiguration: Sendable {
     /// How long a call keeps trying while no bootstrap server has ever answered (ours; Kafka goes on for the whole of
     /// `default.api.timeout.ms`). Console tools set it to zero: a wrong address is then told at once.
     public var bootstrapPatience: Duration = .seconds(60)
+    /// `security.protocol`, `sasl.*`: how connections prove who the client is.
+    public var security = ClientSecurity()
     /// Names given to `init(properties:)` that no client configuration knows.
     public internal(set) var unknownProperties: Set<String> = []
 
@@ -47,9 +49,7 @@ public struct ClientConfiguration: Sendable {
             throw KafkaError(.invalidConfiguration, "bootstrap.servers is missing: give it as host:port,host:port")
         }
         self.init(bootstrapServers: servers)
-        if let text = reader.string("security.protocol"), text.uppercased() != "PLAINTEXT" {
-            throw KafkaError(.invalidConfiguration, "security.protocol=\(text): only PLAINTEXT is supported so far")
-        }
+        security = try ClientSecurity(reader: &reader)
         clientID = reader.string("client.id") ?? clientID
         rack = reader.string("client.rack") ?? rack
         requestTimeout = try reader.milliseconds("request.timeout.ms") ?? requestTimeout

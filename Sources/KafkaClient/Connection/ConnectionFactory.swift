@@ -16,6 +16,7 @@ struct ConnectionFactory: Sendable {
         let clientID = configuration.clientID
         let loop = group.next()
         let timeout = configuration.connectTimeout
+        let security = configuration.security
         return ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(timeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -38,7 +39,9 @@ struct ConnectionFactory: Sendable {
                     channel.close(promise: nil)
                     return loop.makeFailedFuture(error)
                 }
-                return Self.negotiate(connection, timeout: timeout)
+                let negotiated = Self.negotiate(connection, timeout: timeout)
+                guard let user = security.user else { return negotiated }
+                return negotiated.flatMap { SaslExchange(connection: $0, user: user, timeout: timeout).run() }
             }
     }
 

@@ -1,0 +1,21 @@
+import KafkaProtocol
+
+/// SaslHandshake (17), version 1.
+///
+/// - The client names a mechanism and is told which there are; one that is not enabled is UNSUPPORTED_SASL_MECHANISM.
+/// - On a listener without SASL, or once authenticated, ILLEGAL_SASL_STATE.
+/// - Version 0, after which messages come without Kafka's headers (clients before 1.0), is announced as absent.
+enum SaslHandshakeHandler: RequestHandler {
+    typealias Request = SaslHandshakeRequest
+
+    static var versions: ClosedRange<Int16> { 1...1 }
+
+    static func handle(_ request: SaslHandshakeRequest, _ call: Call<SaslHandshakeResponse>) {
+        call.connection.onLoop { handler in
+            var response = SaslHandshakeResponse()
+            response.mechanisms = call.connection.listener.mechanisms
+            response.errorCode = handler.session.handshake(request.mechanism) ?? .none
+            call.respond(response)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import KafkaProtocol
+
+/// Reads `listeners`, `advertised.listeners`, `listener.security.protocol.map`, `sasl.enabled.mechanisms` and the
+/// settings that begin with `listener.name.`.
+struct ListenerConfiguration {
+    /// The mechanisms that are served.
+    static let mechanisms = ["PLAIN"] + ScramMechanism.allCases.map(\.name)
+
+    let properties: [String: String]
+
+    /// The listeners for clients, in their order; those of the controller are left out.
+    func listeners(_ defaults: Listener) throws(BrokerError) -> [Listener] {
+        guard let text = properties["listeners"] else { return [try advertised(defaults)] }
+        let protocols = try protocolMap()
+        let controllers = Set(ConfigKey.items(properties["controller.listener.names"] ?? "CONTROLLER"))
+        var listeners: [Listener] = []
+        for item in ConfigKey.items(text) {
+            let address = try BrokerConfiguration.parseListener(item, setting: "listeners")
+            guard !controllers.contains(address.name) else { continue }
+            guard let security = protocols[address.name] else {
+                throw BrokerError(
+                    .configuration,
+                    "listeners: \(address.name) is not in listener.security.protocol.map; add \(address.name):SASL_SSL "
+                        + "or another protocol.")
+            }
+            guard !listeners.contains(where: { $0.name == address.name }) else {
+                throw BrokerError(.configuration, "listeners: the name \(address.name) is there twice.")
+            }
+            var listener = Listener()
+            listener.name = address.name
+            listener.securityProtocol = security
+            listener.host = address.host.isEmpty ? "0.0.0.0" : address.host
+            listener.port = address.port
+            try readSecurity(&listener)
+            listeners.append(try advertised(listener))
+        }
+        guard !listeners.isEmpty else {
+            throw BrokerError(
+                .configuration, "listeners names no listener for clients: add PLAINTEXT://127.0.0.1:9092.")
+        }
+        return listeners
+    }
+
+    private func protocolMap() throws(BrokerError) -> [String: SecurityProtocol] {
+        var map = Dictionary(uniqueKeysWithValues: SecurityProtocol.allCases.map { ($0.rawValue, $0) })
+        for item in ConfigKey.items(properties["listener.security.protocol.map"] ?? "") {
+            let parts = item.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, let security = SecurityProtocol(rawValue: parts[1].uppercased()) else {
+                throw BrokerError(
+                    .configuration,
+                    "listener.security.protocol.map: \(item) is not of the form NAME:PROTOCOL with one of "
+                        + SecurityProtocol.allCases.map(\.rawValue).joined(separator: ", ") + ".")
+            }
+            map[String(parts[0])] = security
+        }
+        return map
+    }
+
+    private func advertised(_ listener: Listener) throws(BrokerError) -> Listener {
+        var listener = listener
+        for item in ConfigKey.items(properties["advertised.listeners"] ?? "") {
+            let address = try BrokerConfiguration.parseListener(item, setting: "advertised.listeners")
+            guard address.name == listener.name else { continue }
+            listener.advertisedHost = address.host.isEmpty ? nil : address.host
+            listener.advertisedPort = address.port
+        }
+        return listener
+    }
+
+    private func readSecurity(_ listener: inout Listener) throws(BrokerError) {
+        if listener.securityProtocol.usesTLS {
+            throw BrokerError(
+                .configuration,
+                "listeners: \(listener.name) is \(listener.securityProtocol.rawValue); TLS is not supported yet, only "
+                    + "PLAINTEXT and SASL_PLAINTEXT.")
+        }
+        guard listener.securityProtocol.usesSASL else { return }
+        let prefix = "listener.name.\(listener.name.lowercased())."
+        let named =
+            properties[prefix + "sasl.enabled.mechanisms"] ?? properties["sasl.enabled.mechanisms"] ?? "SCRAM-SHA-512"
+        for mechanism in ConfigKey.items(named) {
+            guard Self.mechanisms.contains(mechanism) else {
+                throw BrokerError(
+                    .configuration,
+                    "sasl.enabled.mechanisms: \(mechanism) is not one of " + Self.mechanisms.joined(separator: ", ")
+                        + ".")
+            }
+            listener.mechanisms.append(mechanism)
+        }
+        let setting = prefix + "plain.sasl.jaas.config"
+        if let text = properties[setting] { listener.plainUsers = try PlainUsers(jaas: text, setting: setting) }
+        if listener.mechanisms.contains("PLAIN"), listener.plainUsers.isEmpty {
+            throw BrokerError(
+                .configuration,
+                "\(setting) names no user for PLAIN; set it to: "
+                    + "org.apache.kafka.common.security.plain.PlainLoginModule required user_NAME=\"PASSWORD\";")
+        }
+    }
+}

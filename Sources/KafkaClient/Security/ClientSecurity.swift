@@ -1,0 +1,96 @@
+internal import KafkaProtocol
+
+/// How connections prove who the client is: `security.protocol`, `sasl.mechanism` and the user. Printing it shows no
+/// password.
+public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectable {
+    enum Mechanism: Sendable, Equatable {
+        case plain
+        case scram(ScramMechanism)
+
+        var name: String {
+            switch self {
+            case .plain: "PLAIN"
+            case .scram(let mechanism): mechanism.name
+            }
+        }
+    }
+
+    struct User: Sendable {
+        var mechanism: Mechanism
+        var name: String
+        var password: String
+    }
+
+    /// Who logs in; nil on a listener that does not ask.
+    private(set) var user: User?
+
+    /// No authentication.
+    public init() {}
+
+    /// Kafka's properties: `security.protocol` PLAINTEXT or SASL_PLAINTEXT, `sasl.mechanism` PLAIN, SCRAM-SHA-256 or
+    /// SCRAM-SHA-512, and the user in `sasl.jaas.config`, or in librdkafka's `sasl.username` and `sasl.password`.
+    init(reader: inout PropertyReader) throws(KafkaError) {
+        let name = reader.string("security.protocol")?.uppercased() ?? "PLAINTEXT"
+        let mechanism = reader.string("sasl.mechanism") ?? reader.string("sasl.mechanisms")
+        let jaas = reader.string("sasl.jaas.config")
+        let (username, password) = (reader.string("sasl.username"), reader.string("sasl.password"))
+        switch name {
+        case "PLAINTEXT": return
+        case "SASL_PLAINTEXT": break
+        case "SSL", "SASL_SSL":
+            throw KafkaError(
+                .invalidConfiguration,
+                "security.protocol=\(name): TLS is not supported so far, only PLAINTEXT and SASL_PLAINTEXT")
+        default:
+            throw KafkaError(
+                .invalidConfiguration, "security.protocol=\(name): PLAINTEXT or SASL_PLAINTEXT is needed")
+        }
+        let chosen: Mechanism
+        if mechanism == "PLAIN" {
+            chosen = .plain
+        } else if let scram = mechanism.flatMap({ ScramMechanism(name: $0) }) {
+            chosen = .scram(scram)
+        } else {
+            throw KafkaError(
+                .invalidConfiguration,
+                "sasl.mechanism=\(mechanism ?? ""): PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 is needed")
+        }
+        let options = jaas.map(Self.options) ?? [:]
+        guard let user = username ?? options["username"], let secret = password ?? options["password"] else {
+            throw KafkaError(
+                .invalidConfiguration,
+                "security.protocol=\(name) needs a user: set sasl.jaas.config to … required username=\"NAME\" "
+                    + "password=\"PASSWORD\"; or set sasl.username and sasl.password")
+        }
+        self.user = User(mechanism: chosen, name: user, password: secret)
+    }
+
+    /// The `name="value"` words of a login module's configuration.
+    private static func options(_ jaas: String) -> [String: String] {
+        var result: [String: String] = [:]
+        var word = ""
+        var isQuoted = false
+        var rest = jaas[...]
+        func take() {
+            if let equals = word.firstIndex(of: "=") {
+                result[String(word[..<equals])] = String(word[word.index(after: equals)...])
+            }
+            word = ""
+        }
+        while let character = rest.popFirst() {
+            switch character {
+            case "\"": isQuoted.toggle()
+            case "\\" where isQuoted: word += rest.popFirst().map { String($0) } ?? ""
+            case _ where !isQuoted && (character.isWhitespace || character == ";"): take()
+            default: word.append(character)
+            }
+        }
+        take()
+        return result
+    }
+
+    /// The mechanism, and nothing of the user.
+    public var description: String { user.map { "SASL \($0.mechanism.name)" } ?? "no authentication" }
+    /// Nothing of the secret.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

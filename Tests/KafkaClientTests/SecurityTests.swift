@@ -1,0 +1,111 @@
+import KafkaBroker
+import KafkaClient
+import KafkaProtocol
+import KafkaTesting
+import Logging
+import NIOCore
+import Testing
+
+/// Our client logging in at our broker.
+@Suite(.timeLimit(.minutes(1)))
+struct SecurityTests {
+    private static let brokerProperties = [
+        "listeners": "SASL_PLAINTEXT://127.0.0.1:0", "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config":
+            #"org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="a=\"b\";c";"#,
+    ]
+
+    private func withBroker(_ body: (TestBroker) async throws -> Void) async throws {
+        let folder = try TestBroker.makeTemporaryDirectory()
+        var configuration = try BrokerConfiguration(properties: Self.brokerProperties)
+        configuration.dataDirectory = folder
+        let users = try ["SCRAM-SHA-256", "SCRAM-SHA-512"].map { mechanism throws(BrokerError) in
+            try ScramUser(parsing: "\(mechanism)=[name=alice,password=secret of \(mechanism)]")
+        }
+        _ = try BrokerStorage.format(configuration, users: users, logger: testLogger)
+        let broker = try await TestBroker.start(dataDirectory: folder, properties: Self.brokerProperties)
+        do {
+            try await body(broker)
+        } catch {
+            await broker.stop()
+            TestBroker.removeDirectory(folder)
+            throw error
+        }
+        await broker.stop()
+        TestBroker.removeDirectory(folder)
+    }
+
+    private func topics(_ properties: [String: String], _ broker: TestBroker) async throws -> [String] {
+        var properties = properties
+        properties["bootstrap.servers"] = broker.bootstrapServers
+        let admin = try KafkaAdminClient(
+            configuration: ClientConfiguration(properties: properties), logger: testLogger)
+        do {
+            try await admin.createTopics([TopicToCreate(name: "t", partitions: 1, replicationFactor: 1)])["t"]?.get()
+            let names = try await admin.listTopics().map(\.name)
+            await admin.close()
+            return names
+        } catch {
+            await admin.close()
+            throw error
+        }
+    }
+
+    private static let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required "
+    private static let logins: [[String: String]] = [
+        [
+            "sasl.mechanism": "PLAIN",
+            "sasl.jaas.config":
+                #"org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="a=\"b\";c";"#,
+        ],
+        [
+            "sasl.mechanism": "SCRAM-SHA-256",
+            "sasl.jaas.config": scram + #"username="alice" password="secret of SCRAM-SHA-256";"#,
+        ],
+        ["sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "alice", "sasl.password": "secret of SCRAM-SHA-512"],
+    ]
+
+    @Test(arguments: logins) func `users log in`(_ login: [String: String]) async throws {
+        try await withBroker { broker in
+            let properties = login.merging(["security.protocol": "SASL_PLAINTEXT"]) { $1 }
+            let names = try await topics(properties, broker)
+            #expect(names == ["t"])
+            let configuration = try ClientConfiguration(
+                properties: properties.merging(["bootstrap.servers": "a:1"]) { $1 })
+            #expect(configuration.unknownProperties.isEmpty)
+        }
+    }
+
+    @Test(arguments: ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+    func `a wrong password is told at once, and not shown`(_ mechanism: String) async throws {
+        try await withBroker { broker in
+            let properties = [
+                "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": "alice",
+                "sasl.password": "hush-hush",
+            ]
+            do {
+                _ = try await topics(properties, broker)
+                Issue.record("logged in")
+            } catch let error as KafkaError {
+                #expect(error.errorCode == .saslAuthenticationFailed && !error.isRetriable)
+                #expect(error.message.contains("alice") && !error.message.contains("hush-hush"))
+            }
+            let configuration = try ClientConfiguration(
+                properties: properties.merging(["bootstrap.servers": "a:1"]) { $1 })
+            var dumped = ""
+            dump(configuration, to: &dumped)
+            #expect(!dumped.contains("hush-hush") && !"\(configuration)".contains("hush-hush"))
+        }
+    }
+
+    @Test(arguments: [
+        ["security.protocol": "SASL_PLAINTEXT"], ["security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"],
+        ["security.protocol": "nonsense"], ["security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "GSSAPI"],
+        ["security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "u"],
+    ])
+    func `wrong settings are refused and named`(_ properties: [String: String]) {
+        #expect(throws: KafkaError.self) {
+            try ClientConfiguration(properties: properties.merging(["bootstrap.servers": "a:1"]) { $1 })
+        }
+    }
+}
