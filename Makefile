@@ -9,6 +9,7 @@ endif
 SWIFT_FOLDERS := Package.swift Sources Tests Tools Examples/Package.swift Examples/Sources
 SHELL_FILES  := .ci/run $(wildcard scripts/*.sh)
 DB           ?= sqlite
+SOAK_ROUNDS  ?= 50
 # The demo shares the tests' debug build: the first row moves four minutes sooner than with the optimiser.
 CONFIGURATION ?= debug
 
@@ -16,9 +17,8 @@ CONFIGURATION ?= debug
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-SOAK_ROUNDS  ?= 50
-
-.PHONY: help build demo demo-services test test-examples soak chaos soak-sink crash-services bench format lint deps clean fuzz compat
+.PHONY: help build demo demo-services test test-examples soak chaos soak-sink crash-services fuzz compat bench bench-client \
+	format lint deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,11 @@ soak-sink: ## Kill the exactly-once sink SOAK_ROUNDS times (default 50): no dupl
 	@scripts/install-deps.sh build test
 	swift build --build-tests $(SWIFT_FLAGS)
 	SLUICE_KILL_ROUNDS=$(SOAK_ROUNDS) swift test --skip-build $(SWIFT_FLAGS) --filter ExactlyOnceTests
+
+bench-client: ## Print our producer and consumer beside librdkafka's, on the same broker in turn
+	@scripts/install-deps.sh build bench
+	swift build $(BUILD_FLAGS)
+	python3 Benchmarks/bench.py client
 
 format: ## Rewrite the sources in the house format
 	swift format --in-place --parallel --recursive $(SWIFT_FOLDERS)

@@ -11,6 +11,7 @@ import platform
 import time
 
 from broker import broker_tables
+from client import client_tables
 from connect import connect_tables
 from latency import mariadb, measure_latency, postgresql, sqlite
 from processes import Sluice, Tansu, idle_figures, measure_start
@@ -76,9 +77,9 @@ def main():
     parser.add_argument("--records", type=int, default=200_000, help="records that the listeners read")
     parser.add_argument("--table-rows", type=int, default=1_000_000, help="rows of the table that is read and written")
     parser.add_argument("--megabytes", type=int, default=100, help="record bytes per run of the broker tables")
-    parser.add_argument("only", nargs="*", help="start, latency, connect, broker, sql, services; everything by default")
+    parser.add_argument("only", nargs="*", help="start, latency, sql, broker, connect, services, client; everything by default")
     options = parser.parse_args()
-    only = options.only or ["start", "latency", "connect", "broker", "sql", "services"]
+    only = options.only or "start, latency, sql, broker, connect, services, client".split(", ")
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}  {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start")
     if load > 0.5 * os.cpu_count():
@@ -95,6 +96,8 @@ def main():
         broker_tables(options.sluice, options.megabytes)
     if "services" in only:
         services_tables(options.sluice, options.probe, options.records)
+    if "client" in only:
+        client_tables(options.sluice, options.megabytes)
 
 
 if __name__ == "__main__":

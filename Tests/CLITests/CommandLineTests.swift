@@ -35,6 +35,20 @@ import Testing
         #expect(try parse(producer, as: ConsoleProducerCommand.self).tuning.properties == ["batch.size": "1000"])
     }
 
+    @Test func performanceTests() throws {
+        let line =
+            "producer-perf-test --topic t --num-records 10 --record-size 100 --throughput -1 "
+            + "--producer-props acks=1 linger.ms=5 --bootstrap-server a:1"
+        let producer = try parse(line, as: ProducerPerformanceCommand.self)
+        #expect(producer.producerProps == ["acks=1", "linger.ms=5"])
+        #expect(producer.throughput == -1)
+        let consumer = try parse("consumer-perf-test --topic t --messages 5", as: ConsumerPerformanceCommand.self)
+        #expect(consumer.messages == 5)
+        #expect(1234.5678.fixed(2) == "1234.57")
+        #expect(0.004.fixed(2) == "0.00")
+        #expect((-0.05).fixed(1) == "-0.1")
+    }
+
     @Test(arguments: [
         "topics", "topics --create", "topics --create --list --topic t", "topics --alter --topic t",
         "topics --create --topic t --partitions 0", "topics --create --topic t --config cleanup.policy",

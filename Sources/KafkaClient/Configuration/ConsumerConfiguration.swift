@@ -1,13 +1,37 @@
 /// How a ``KafkaConsumer`` works. The names in the comments are Kafka's property names.
 public struct ConsumerConfiguration: Sendable {
     /// `auto.offset.reset`: where to begin without a valid position.
-    public enum OffsetReset: String, Sendable {
+    public enum OffsetReset: Hashable, Sendable {
         /// At the first record there is.
         case earliest
         /// After the last record there is.
         case latest
+        /// At the first record that is no older than this (KIP-1106), or after the last.
+        case byDuration(Duration)
         /// Throw ``KafkaError/Code/noOffset``.
         case none
+
+        /// Reads Kafka's words: `earliest`, `latest`, `none`, or `by_duration:` and an ISO 8601 duration such as `PT1H`.
+        init?(text: String) {
+            switch text.lowercased() {
+            case "earliest": self = .earliest
+            case "latest": self = .latest
+            case "none": self = .none
+            case let other:
+                guard other.hasPrefix("by_duration:"),
+                    let duration = Duration(iso8601: other.dropFirst("by_duration:".count))
+                else { return nil }
+                self = .byDuration(duration)
+            }
+        }
+    }
+
+    /// `group.protocol`.
+    public enum GroupProtocolType: String, Sendable {
+        /// The members' leader assigns, and rounds of JoinGroup and SyncGroup hold all of them up.
+        case classic
+        /// KIP-848 (Kafka 4.0): the coordinator assigns, member by member.
+        case consumer
     }
 
     /// `isolation.level`.
@@ -54,6 +78,10 @@ public struct ConsumerConfiguration: Sendable {
     public var allowAutoCreateTopics = true
     /// `partition.assignment.strategy`: the assignors offered to the group, preferred first.
     public var assignors: [any PartitionAssignor] = [RangeAssignor(), CooperativeStickyAssignor()]
+    /// `group.protocol`.
+    public var groupProtocol: GroupProtocolType = .classic
+    /// `group.remote.assignor`: the coordinator's assignor, with `group.protocol=consumer`; nil leaves it the choice.
+    public var groupRemoteAssignor: String?
     /// Names given to `init(properties:)` that no consumer configuration knows.
     public internal(set) var unknownProperties: Set<String> = []
 
@@ -76,8 +104,10 @@ public struct ConsumerConfiguration: Sendable {
         groupID = reader.string("group.id").flatMap { $0.isEmpty ? nil : $0 }
         groupInstanceID = reader.string("group.instance.id").flatMap { $0.isEmpty ? nil : $0 }
         if let text = reader.string("auto.offset.reset") {
-            guard let reset = OffsetReset(rawValue: text.lowercased()) else {
-                throw KafkaError(.invalidConfiguration, "auto.offset.reset=\(text): use earliest, latest or none")
+            guard let reset = OffsetReset(text: text) else {
+                throw KafkaError(
+                    .invalidConfiguration,
+                    "auto.offset.reset=\(text): use earliest, latest, none, or by_duration:PT1H for an hour")
             }
             autoOffsetReset = reset
         }
@@ -105,6 +135,13 @@ public struct ConsumerConfiguration: Sendable {
         if let names = reader.list("partition.assignment.strategy"), !names.isEmpty {
             assignors = try Self.assignors(named: names)
         }
+        if let text = reader.string("group.protocol") {
+            guard let type = GroupProtocolType(rawValue: text.lowercased()) else {
+                throw KafkaError(.invalidConfiguration, "group.protocol=\(text): use classic or consumer")
+            }
+            groupProtocol = type
+        }
+        groupRemoteAssignor = reader.string("group.remote.assignor").flatMap { $0.isEmpty ? nil : $0 }
         for name in ["key.deserializer", "value.deserializer"] { _ = reader.string(name) }
         unknownProperties = reader.unused
     }

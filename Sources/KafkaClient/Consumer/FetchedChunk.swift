@@ -17,25 +17,27 @@ struct FetchedChunk: Sendable {
         size = buffer.readableBytes
     }
 
-    /// What decoding gave.
-    struct Decoded {
-        var records: [Record] = []
-        /// The position behind what was decoded.
+    /// What was taken out.
+    struct Taken {
+        var batches: [RecordBatch] = []
+        /// Records in them.
+        var count = 0
+        /// The position behind them.
         var nextOffset: Int64
         var leaderEpoch: Int32 = -1
         /// True when nothing is left in the chunk.
         var isExhausted = false
     }
 
-    /// Decodes whole batches, beginning at `position`, until there are at least `limit` records or no more batches.
+    /// Takes whole batches, beginning at `position`, until there are at least `limit` records or no more batches.
     ///
     /// Control batches are skipped, and with `readCommitted` those of aborted transactions
     /// (Java: `CompletedFetch.nextFetchedRecord`).
-    mutating func decode(
+    mutating func take(
         from position: Int64, limit: Int, checkCRCs: Bool, readCommitted: Bool
-    ) throws(RecordError) -> Decoded {
-        var result = Decoded(nextOffset: position)
-        while result.records.count < limit {
+    ) throws(RecordError) -> Taken {
+        var result = Taken(nextOffset: position)
+        while result.count < limit {
             guard let batch = try reader.next() else {
                 result.isExhausted = true
                 break
@@ -49,13 +51,9 @@ struct FetchedChunk: Sendable {
             result.nextOffset = header.nextOffset
             result.leaderEpoch = header.partitionLeaderEpoch
             if readCommitted, try isAborted(batch) { continue }
-            if header.isControl { continue }
-            let records = try batch.records()
-            if header.baseOffset >= position, result.records.isEmpty {
-                result.records = records
-            } else {
-                result.records += records.lazy.filter { $0.offset >= position }
-            }
+            if header.isControl || header.recordCount == 0 { continue }
+            result.batches.append(batch)
+            result.count += Int(header.recordCount)
         }
         return result
     }

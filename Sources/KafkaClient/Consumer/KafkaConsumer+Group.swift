@@ -5,23 +5,39 @@ import NIOCore
 
 /// The consumer's side of its group: what it tells, how it divides, what it does with its part.
 extension KafkaConsumer {
-    func makeMembership(groupID: String) -> GroupMembership {
-        GroupMembership(
+    func makeMembership(_ groupID: String, _ subscription: ConsumerSubscription) -> ConsumerMembership {
+        if configuration.groupProtocol == .consumer {
+            return .consumer(
+                ConsumerGroupMembership(
+                    cluster: cluster, configuration: configuration, groupID: groupID, subscription: subscription,
+                    logger: logger, onEvent: { [signal] in signal.notify() }))
+        }
+        let membership = GroupMembership(
             cluster: cluster,
             configuration: GroupConfiguration(
                 groupID: groupID, protocolType: "consumer", instanceID: configuration.groupInstanceID,
                 sessionTimeout: configuration.sessionTimeout, rebalanceTimeout: configuration.maxPollInterval,
                 heartbeatInterval: configuration.heartbeatInterval, maxPollInterval: configuration.maxPollInterval),
             logger: logger, onEvent: { [signal] in signal.notify() })
+        return .classic(membership)
     }
 
     /// Members may keep partitions through a rebalance only if every assignor they offer allows it (KIP-429).
     private var isCooperative: Bool { configuration.assignors.allSatisfy(\.isCooperative) }
 
     func applyGroupEvents() async throws {
-        guard case .subscribed(let topics, let listener, let membership) = state.withLockedValue({ $0.mode }) else {
+        guard case .subscribed(let subscription, let listener, let member) = state.withLockedValue({ $0.mode }) else {
             return
         }
+        switch member {
+        case .classic(let membership): try await applyClassicEvents(subscription.topics, listener, membership)
+        case .consumer(let membership): try await applyConsumerEvents(subscription, listener, membership)
+        }
+    }
+
+    private func applyClassicEvents(
+        _ topics: [String], _ listener: RebalanceListener?, _ membership: GroupMembership
+    ) async throws {
         while let event = try membership.takeEvent() {
             switch event {
             case .joinNeeded:
@@ -52,7 +68,7 @@ extension KafkaConsumer {
         }
     }
 
-    private func drop(_ listener: RebalanceListener?, _ event: ([TopicPartition]) -> RebalanceEvent) async {
+    func drop(_ listener: RebalanceListener?, _ event: ([TopicPartition]) -> RebalanceEvent) async {
         let held = assignment
         guard !held.isEmpty else { return }
         await listener?(event(held))
@@ -90,6 +106,16 @@ extension KafkaConsumer {
             }
         }
         if !assignment.isLeader { state.withLockedValue { $0.leaderCounts = nil } }
+        if await reconcile(to: wanted, listener) {
+            // They can go to their next owners in the round after this one.
+            membership.requestRejoin(reason: "revoked partitions must find their next owner")
+        }
+        logger.debug(
+            "assigned", metadata: ["generation": "\(assignment.generation)", "partitions": "\(wanted)"])
+    }
+
+    /// Gives up what is not wanted and takes up what is new; true if something was given up.
+    func reconcile(to wanted: [TopicPartition], _ listener: RebalanceListener?) async -> Bool {
         let held = Set(self.assignment)
         let kept = wanted.filter { held.contains($0) }
         let added = wanted.filter { !held.contains($0) }
@@ -98,8 +124,6 @@ extension KafkaConsumer {
             await commitBeforeRevocation()
             await listener?(.revoked(revoked))
             state.withLockedValue { $0.fetch.assign(kept, need: .committed) }
-            // They can go to their next owners in the round after this one.
-            membership.requestRejoin(reason: "revoked partitions must find their next owner")
         }
         state.withLockedValue { state in
             state.fetch.assign(wanted, need: .committed)
@@ -108,11 +132,10 @@ extension KafkaConsumer {
             let known = cluster.metadata.topics
             if wanted.contains(where: { known[$0.topic] == nil }) { state.wantsMetadata = true }
         }
-        logger.debug(
-            "assigned", metadata: ["generation": "\(assignment.generation)", "partitions": "\(wanted)"])
         await listener?(.assigned(added))
         chores.notify()
         dispatchFetches()
+        return !revoked.isEmpty
     }
 
     // MARK: - Protocol

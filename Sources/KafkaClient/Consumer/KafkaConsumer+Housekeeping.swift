@@ -74,9 +74,10 @@ extension KafkaConsumer {
 
     /// Asks for the topics in use; false when one of them does not exist (yet) or has no leader.
     private func refreshTopics() async throws -> Bool {
+        try await refreshPattern()
         let (topics, counts) = state.withLockedValue { state -> ([String], [String: Int32]?) in
             var topics = Set(state.fetch.partitions.keys.map(\.topic))
-            if case .subscribed(let subscribed, _, _) = state.mode { topics.formUnion(subscribed) }
+            if case .subscribed(let subscription, _, _) = state.mode { topics.formUnion(subscription.topics) }
             topics.formUnion(state.leaderCounts?.keys.map { $0 } ?? [])
             return (Array(topics), state.leaderCounts)
         }
@@ -100,6 +101,28 @@ extension KafkaConsumer {
         return isComplete
     }
 
+    /// The names of all topics that a pattern means; Kafka's own are left out.
+    func matchingTopics(_ pattern: TopicPattern) async throws -> [String] {
+        let metadata = try await cluster.refreshMetadata(topics: nil)
+        return metadata.topics.values.filter { !$0.isInternal && pattern.matches($0.name) }.map(\.name).sorted()
+    }
+
+    /// Topics that have come or gone change the subscription.
+    private func refreshPattern() async throws {
+        guard case .subscribed(let subscription, _, _) = state.withLockedValue({ $0.mode }),
+            let pattern = subscription.pattern
+        else { return }
+        let topics = try await matchingTopics(pattern)
+        guard topics != subscription.topics else { return }
+        state.withLockedValue { state in
+            guard case .subscribed(var current, let listener, let membership) = state.mode, current.pattern != nil
+            else { return }
+            current.topics = topics
+            state.mode = .subscribed(current, listener: listener, membership: membership)
+            membership.subscriptionChanged(current, reason: "topics that match have come or gone")
+        }
+    }
+
     static func partitionCounts(_ topics: [String], _ metadata: ClusterMetadata) -> [String: Int32] {
         var counts: [String: Int32] = [:]
         for topic in topics { counts[topic] = Int32(metadata.topics[topic]?.partitions.count ?? 0) }
@@ -107,12 +130,12 @@ extension KafkaConsumer {
     }
 
     private func rejoinForTopics() {
-        let membership = state.withLockedValue { state -> GroupMembership? in
+        let mode = state.withLockedValue { state in
             state.leaderCounts = nil
-            guard case .subscribed(_, _, let membership) = state.mode else { return nil }
-            return membership
+            return state.mode
         }
-        membership?.requestRejoin(reason: "partitions of the subscribed topics have changed")
+        guard case .subscribed(let subscription, _, let membership) = mode else { return }
+        membership.subscriptionChanged(subscription, reason: "partitions of the subscribed topics have changed")
     }
 
     // MARK: - Positions
@@ -154,6 +177,8 @@ extension KafkaConsumer {
             switch configuration.autoOffsetReset {
             case .earliest: lookups[partition] = .earliest
             case .latest: lookups[partition] = .latest
+            case .byDuration(let age):
+                lookups[partition] = .timestamp(max(currentMilliseconds() - age.wholeMilliseconds, 0))
             case .none:
                 throw KafkaError(
                     .noOffset, "\(partition) has no valid offset and auto.offset.reset is none: seek, or set it",
@@ -172,9 +197,14 @@ extension KafkaConsumer {
         let found = try await cluster.listOffsets(
             lookups, isolation: configuration.isolationLevel, timeout: configuration.client.requestTimeout)
         var failure: KafkaError?
+        var isOpen = false
         state.withLockedValue { state in
             for (partition, epoch) in epochs {
                 switch found[partition] {
+                case .success(let listed)? where listed.offset < 0:
+                    // No record is that young: go on behind the last.
+                    state.fetch.setNeed(partition, epoch: epoch, .lookup(.latest))
+                    isOpen = true
                 case .success(let listed)?:
                     state.fetch.resolve(partition, epoch: epoch, offset: max(listed.offset, 0))
                 case .failure(let error)?: failure = error
@@ -183,6 +213,7 @@ extension KafkaConsumer {
             }
         }
         settlePositionWaiters()
+        if isOpen { chores.notify() }
         if let failure { throw failure }
     }
 

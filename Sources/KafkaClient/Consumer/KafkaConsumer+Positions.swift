@@ -71,6 +71,13 @@ extension KafkaConsumer {
         }
     }
 
+    /// Goes on at the first record at or after a time (ms since 1970), or behind the last record where there is none.
+    public func seek(toTimes times: [TopicPartition: Int64]) throws {
+        try move(Array(times.keys)) { fetch in
+            for (partition, time) in times { fetch.seek(partition, to: nil, need: .lookup(.timestamp(time))) }
+        }
+    }
+
     /// Returns nothing more of these partitions until ``resume(_:)``; they stay assigned.
     public func pause(_ partitions: [TopicPartition]) throws {
         try move(partitions) { fetch in for partition in partitions { fetch.setPaused(partition, true) } }
@@ -170,7 +177,7 @@ extension KafkaConsumer {
         guard let groupID = configuration.groupID else { throw Self.groupless }
         let fresh = state.withLockedValue { state in offsets.filter { state.committed[$0.key] != $0.value } }
         guard !fresh.isEmpty else { return }
-        var membership: GroupMembership?
+        var membership: ConsumerMembership?
         if case .subscribed(_, _, let member) = state.withLockedValue({ $0.mode }) { membership = member }
         let credentials = membership?.credentials
         if membership != nil, credentials == nil {
@@ -185,11 +192,11 @@ extension KafkaConsumer {
             state.withLockedValue { $0.committed.merge(fresh) { $1 } }
         } catch let error as KafkaError {
             switch error.errorCode {
-            case .rebalanceInProgress?:
+            case .rebalanceInProgress?, .staleMemberEpoch?:
                 throw KafkaError(
                     .rebalanced, "group '\(groupID)' is rebalancing; poll, then commit again",
                     errorCode: error.errorCode, isRetriable: true, cause: error)
-            case .illegalGeneration?, .unknownMemberId?:
+            case .illegalGeneration?, .unknownMemberId?, .fencedMemberEpoch?:
                 membership?.expelled(reason: "a commit was refused with \(error.errorCode?.name ?? "")")
                 throw KafkaError(
                     .rebalanced, "group '\(groupID)' went on without this consumer; its records may be read again",

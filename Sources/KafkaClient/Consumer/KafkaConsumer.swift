@@ -15,7 +15,7 @@ public final class KafkaConsumer: Sendable {
     enum Mode {
         case none
         case assigned
-        case subscribed(topics: [String], listener: RebalanceListener?, membership: GroupMembership)
+        case subscribed(ConsumerSubscription, listener: RebalanceListener?, membership: ConsumerMembership)
     }
 
     struct State {
@@ -87,6 +87,23 @@ public final class KafkaConsumer: Sendable {
 
     /// Joins the group and reads its share of these topics. May be called again with other topics.
     public func subscribe(_ topics: [String], onRebalance listener: RebalanceListener? = nil) async throws {
+        try subscribe(ConsumerSubscription(topics: topics), listener)
+    }
+
+    /// Joins the group and reads its share of all topics that match, also of those that come to be later: the cluster is
+    /// asked every `metadata.max.age.ms`. With `group.protocol=consumer` the coordinator matches regular expressions.
+    public func subscribe(
+        matching pattern: TopicPattern, onRebalance listener: RebalanceListener? = nil
+    ) async throws {
+        if configuration.groupProtocol == .consumer, let text = pattern.text {
+            try subscribe(ConsumerSubscription(topics: [], serverPattern: text), listener)
+        } else {
+            let topics = try await cluster.retrying { try await matchingTopics(pattern) }
+            try subscribe(ConsumerSubscription(topics: topics, pattern: pattern), listener)
+        }
+    }
+
+    private func subscribe(_ subscription: ConsumerSubscription, _ listener: RebalanceListener?) throws {
         guard let groupID = configuration.groupID else {
             throw KafkaError(.invalidConfiguration, "subscribe needs group.id; use assign to read without a group")
         }
@@ -96,11 +113,11 @@ public final class KafkaConsumer: Sendable {
             case .assigned:
                 throw KafkaError(.invalidState, "the consumer has assigned partitions; unsubscribe before subscribing")
             case .subscribed(_, let old, let membership):
-                state.mode = .subscribed(topics: topics, listener: listener ?? old, membership: membership)
-                membership.requestRejoin(reason: "the subscription changed")
+                state.mode = .subscribed(subscription, listener: listener ?? old, membership: membership)
+                membership.subscriptionChanged(subscription, reason: "the subscription changed")
             case .none:
                 state.mode = .subscribed(
-                    topics: topics, listener: listener, membership: makeMembership(groupID: groupID))
+                    subscription, listener: listener, membership: makeMembership(groupID, subscription))
             }
             state.wantsMetadata = true
             startHousekeeper(&state)
@@ -149,91 +166,6 @@ public final class KafkaConsumer: Sendable {
         return ConsumerGroupMetadata(
             groupID: groupID, generation: credentials?.generation ?? -1, memberID: credentials?.memberID ?? "",
             instanceID: configuration.groupInstanceID)
-    }
-
-    // MARK: - Polling
-
-    /// Whole batches, as soon as there are any; empty when `timeout` has passed.
-    ///
-    /// Applies rebalances, and throws what stands in the way of reading. Not more than one task may poll.
-    public func poll(timeout: Duration) async throws -> [ConsumerBatch] {
-        let deadline = NIODeadline.now() + TimeAmount(timeout)
-        try beginPoll()
-        defer { state.withLockedValue { $0.isPolling = false } }
-        while true {
-            try Task.checkCancellation()
-            try await applyGroupEvents()
-            if let failure = takeFailure() { throw failure }
-            let batches = try takeBatches()
-            dispatchFetches()
-            if !batches.isEmpty { return batches }
-            if try await !signal.wait(until: deadline) {
-                // The last chance: what came in together with the deadline.
-                return try takeBatches()
-            }
-        }
-    }
-
-    private func beginPoll() throws {
-        try state.withLockedValue { state in
-            guard !state.isClosed else { throw KafkaError.closed("the consumer") }
-            guard !state.isPolling else {
-                throw KafkaError(.invalidState, "two tasks poll one consumer; give each its own")
-            }
-            if case .none = state.mode {
-                throw KafkaError(.invalidState, "the consumer reads nothing yet: call subscribe or assign")
-            }
-            state.committable = state.fetch.positions()
-            state.isPolling = true
-        }
-    }
-
-    private func takeFailure() -> KafkaError? {
-        state.withLockedValue { state in
-            guard !state.isClosed else { return .closed("the consumer") }
-            defer { state.failure = nil }
-            return state.failure
-        }
-    }
-
-    private func takeBatches() throws -> [ConsumerBatch] {
-        var batches: [ConsumerBatch] = []
-        var count = 0
-        while count < configuration.maxPollRecords,
-            let (partition, epoch, position, taken) = state.withLockedValue({ $0.fetch.takeChunk() })
-        {
-            var chunk = taken
-            let decoded: FetchedChunk.Decoded
-            do throws(RecordError) {
-                decoded = try chunk.decode(
-                    from: position, limit: configuration.maxPollRecords - count, checkCRCs: configuration.checkCRCs,
-                    readCommitted: configuration.isolationLevel == .readCommitted)
-            } catch {
-                // Fetch again from here on the next poll: the damage may be on the way, not on the disk.
-                state.withLockedValue { $0.fetch.seek(partition, to: position, need: nil) }
-                if !batches.isEmpty { break }
-                throw KafkaError(
-                    .malformedResponse, "\(partition) at offset \(position): \(error); seek beyond it to go on",
-                    errorCode: error.errorCode, isRetriable: false, cause: error)
-            }
-            let rest = decoded.isExhausted ? nil : chunk
-            let isCurrent = state.withLockedValue { state in
-                defer { if decoded.isExhausted { state.fetch.rotate() } }
-                return state.fetch.advance(
-                    partition, epoch: epoch, to: decoded.nextOffset, leaderEpoch: decoded.leaderEpoch, rest: rest,
-                    size: chunk.size)
-            }
-            guard isCurrent, !decoded.records.isEmpty else { continue }
-            count += decoded.records.count
-            if batches.last?.topicPartition == partition {
-                batches[batches.count - 1].records += decoded.records
-            } else {
-                batches.append(
-                    ConsumerBatch(
-                        topicPartition: partition, records: decoded.records, highWatermark: chunk.highWatermark))
-            }
-        }
-        return batches
     }
 
     // MARK: - Closing

@@ -8,6 +8,8 @@ enum Invocation {
         "kafka-get-offsets": "get-offsets",
         "kafka-delete-records": "delete-records",
         "kafka-storage": "storage",
+        "kafka-producer-perf-test": "producer-perf-test",
+        "kafka-consumer-perf-test": "consumer-perf-test",
         "kafka-server-start": "broker",
         "connect-distributed": "connect-distributed",
         "connect-standalone": "connect-standalone",

@@ -22,3 +22,26 @@ enum ProcessClock {
     /// This process's number.
     static var processID: Int32 { getpid() }
 }
+
+/// A moment as Kafka's tools print it: `2026-11-22 13:37:00:123`, in local time.
+enum WallClock {
+    /// ms since 1970.
+    static var milliseconds: Int64 {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+    }
+
+    static func text(_ milliseconds: Int64) -> String {
+        var seconds = time_t(milliseconds / 1000)
+        var parts = tm()
+        localtime_r(&seconds, &parts)
+        func padded(_ number: some BinaryInteger, _ width: Int) -> String {
+            let text = String(number)
+            return String(repeating: "0", count: max(width - text.utf8.count, 0)) + text
+        }
+        let day = "\(parts.tm_year + 1900)-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
+        let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
+        return "\(day) \(time):\(padded(milliseconds % 1000, 3))"
+    }
+}

@@ -31,6 +31,7 @@ struct Sluice: AsyncParsableCommand {
                     TopicsCommand.self, ConsoleProducerCommand.self, ConsoleConsumerCommand.self,
                     ConsumerGroupsCommand.self, ConfigsCommand.self, VerifyCommand.self,
                     GetOffsetsCommand.self, DeleteRecordsCommand.self, StorageCommand.self,
+                    ProducerPerformanceCommand.self, ConsumerPerformanceCommand.self,
                 ]),
         ]
     )
