@@ -23,6 +23,9 @@ public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Reads Kafka's primitive types from a buffer. Every length is checked against the bytes that are left before
 /// anything is allocated for it.
+///
+/// The functions are not inlined: spread over all generated messages they would make the release build a minute longer
+/// and the binary larger.
 public struct WireReader: Sendable {
     /// The bytes not yet read.
     public private(set) var buffer: ByteBuffer
@@ -44,28 +47,38 @@ public struct WireReader: Sendable {
     }
 
     /// One byte, true unless zero.
+    @inline(never)
     public mutating func readBool() throws(WireError) -> Bool { try integer(UInt8.self) != 0 }
     /// A signed byte.
+    @inline(never)
     public mutating func readInt8() throws(WireError) -> Int8 { try integer(Int8.self) }
     /// A big-endian 16-bit integer.
+    @inline(never)
     public mutating func readInt16() throws(WireError) -> Int16 { try integer(Int16.self) }
     /// A big-endian unsigned 16-bit integer.
+    @inline(never)
     public mutating func readUint16() throws(WireError) -> UInt16 { try integer(UInt16.self) }
     /// A big-endian 32-bit integer.
+    @inline(never)
     public mutating func readInt32() throws(WireError) -> Int32 { try integer(Int32.self) }
     /// A big-endian unsigned 32-bit integer.
+    @inline(never)
     public mutating func readUint32() throws(WireError) -> UInt32 { try integer(UInt32.self) }
     /// A big-endian 64-bit integer.
+    @inline(never)
     public mutating func readInt64() throws(WireError) -> Int64 { try integer(Int64.self) }
     /// An IEEE 754 double.
+    @inline(never)
     public mutating func readFloat64() throws(WireError) -> Double { Double(bitPattern: try integer(UInt64.self)) }
 
     /// Sixteen bytes.
+    @inline(never)
     public mutating func readUuid() throws(WireError) -> KafkaUUID {
         KafkaUUID(high: try integer(UInt64.self), low: try integer(UInt64.self))
     }
 
     /// An unsigned LEB128 integer of at most 32 bits.
+    @inline(never)
     public mutating func readUnsignedVarint() throws(WireError) -> UInt32 {
         var value: UInt32 = 0
         for shift in stride(from: UInt32(0), through: 28, by: 7) {
@@ -88,6 +101,7 @@ public struct WireReader: Sendable {
     }
 
     /// A string, or nil for null.
+    @inline(never)
     public mutating func readNullableString(flexible: Bool) throws(WireError) -> String? {
         guard let length = try stringLength(flexible: flexible) else { return nil }
         guard let string = buffer.readString(length: length) else { throw WireError.truncated }
@@ -95,6 +109,7 @@ public struct WireReader: Sendable {
     }
 
     /// A string that may not be null.
+    @inline(never)
     public mutating func readString(flexible: Bool) throws(WireError) -> String {
         guard let string = try readNullableString(flexible: flexible) else {
             throw WireError("a string is null where none may be")
@@ -103,6 +118,7 @@ public struct WireReader: Sendable {
     }
 
     /// Bytes as a slice of the buffer, or nil for null.
+    @inline(never)
     public mutating func readNullableBytes(flexible: Bool) throws(WireError) -> ByteBuffer? {
         let length = flexible ? Int(try readUnsignedVarint()) - 1 : Int(try integer(Int32.self))
         guard length >= 0 else { return nil }
@@ -111,6 +127,7 @@ public struct WireReader: Sendable {
     }
 
     /// Bytes that may not be null, as a slice of the buffer.
+    @inline(never)
     public mutating func readBytes(flexible: Bool) throws(WireError) -> ByteBuffer {
         guard let bytes = try readNullableBytes(flexible: flexible) else {
             throw WireError("bytes are null where none may be")
@@ -122,6 +139,7 @@ public struct WireReader: Sendable {
 
     /// The number of elements of an array, nil for null. `elementSize` is the least number of bytes an element takes:
     /// a count that the remaining bytes cannot hold is an error before anything is allocated.
+    @inline(never)
     public mutating func readNullableArrayCount(flexible: Bool, elementSize: Int) throws(WireError) -> Int? {
         let count = flexible ? Int(try readUnsignedVarint()) - 1 : Int(try integer(Int32.self))
         guard count >= 0 else { return nil }
@@ -130,6 +148,7 @@ public struct WireReader: Sendable {
     }
 
     /// The number of elements of an array that may not be null.
+    @inline(never)
     public mutating func readArrayCount(flexible: Bool, elementSize: Int) throws(WireError) -> Int {
         guard let count = try readNullableArrayCount(flexible: flexible, elementSize: elementSize) else {
             throw WireError("an array is null where none may be")
@@ -147,6 +166,7 @@ public struct WireReader: Sendable {
     }
 
     /// The number of tagged fields that follow.
+    @inline(never)
     public mutating func readTagCount() throws(WireError) -> Int {
         let count = Int(try readUnsignedVarint())
         guard count <= buffer.readableBytes / 2 else { throw WireError.truncated }
@@ -154,6 +174,7 @@ public struct WireReader: Sendable {
     }
 
     /// Begins a tagged field.
+    @inline(never)
     public mutating func readTagHeader() throws(WireError) -> TagHeader {
         let tag = try readUnsignedVarint()
         let size = Int(try readUnsignedVarint())
@@ -169,6 +190,7 @@ public struct WireReader: Sendable {
     }
 
     /// Skips a tag section whose fields are all unknown.
+    @inline(never)
     public mutating func skipTags() throws(WireError) {
         for _ in 0..<(try readTagCount()) {
             try skip(try readTagHeader().size)
@@ -176,6 +198,7 @@ public struct WireReader: Sendable {
     }
 
     /// Skips `count` bytes.
+    @inline(never)
     public mutating func skip(_ count: Int) throws(WireError) {
         guard count >= 0, count <= buffer.readableBytes else { throw WireError.truncated }
         buffer.moveReaderIndex(forwardBy: count)

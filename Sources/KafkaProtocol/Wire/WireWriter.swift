@@ -34,29 +34,39 @@ public struct WireWriter: Sendable {
     }
 
     /// One byte, 1 or 0.
+    @inline(never)
     public mutating func writeBool(_ value: Bool) { buffer.writeInteger(value ? 1 : 0, as: UInt8.self) }
     /// A signed byte.
+    @inline(never)
     public mutating func writeInt8(_ value: Int8) { buffer.writeInteger(value) }
     /// A big-endian 16-bit integer.
+    @inline(never)
     public mutating func writeInt16(_ value: Int16) { buffer.writeInteger(value) }
     /// A big-endian unsigned 16-bit integer.
+    @inline(never)
     public mutating func writeUint16(_ value: UInt16) { buffer.writeInteger(value) }
     /// A big-endian 32-bit integer.
+    @inline(never)
     public mutating func writeInt32(_ value: Int32) { buffer.writeInteger(value) }
     /// A big-endian unsigned 32-bit integer.
+    @inline(never)
     public mutating func writeUint32(_ value: UInt32) { buffer.writeInteger(value) }
     /// A big-endian 64-bit integer.
+    @inline(never)
     public mutating func writeInt64(_ value: Int64) { buffer.writeInteger(value) }
     /// An IEEE 754 double.
+    @inline(never)
     public mutating func writeFloat64(_ value: Double) { buffer.writeInteger(value.bitPattern) }
 
     /// Sixteen bytes.
+    @inline(never)
     public mutating func writeUuid(_ value: KafkaUUID) {
         buffer.writeInteger(value.high)
         buffer.writeInteger(value.low)
     }
 
     /// An unsigned LEB128 integer.
+    @inline(never)
     public mutating func writeUnsignedVarint(_ value: UInt32) {
         var rest = value
         while rest >= 0x80 {
@@ -67,6 +77,7 @@ public struct WireWriter: Sendable {
     }
 
     /// A string; one longer than the old form's 32,767 bytes is cut there at a character's edge.
+    @inline(never)
     public mutating func writeString(_ value: String, flexible: Bool) {
         if flexible {
             writeUnsignedVarint(UInt32(value.utf8.count) + 1)
@@ -82,11 +93,13 @@ public struct WireWriter: Sendable {
     }
 
     /// The absent string.
+    @inline(never)
     public mutating func writeNullString(flexible: Bool) {
         if flexible { writeUnsignedVarint(0) } else { writeInt16(-1) }
     }
 
     /// The readable bytes of `value`.
+    @inline(never)
     public mutating func writeBytes(_ value: ByteBuffer, flexible: Bool) {
         let field = fieldsWritten
         fieldsWritten += 1
@@ -121,16 +134,19 @@ public struct WireWriter: Sendable {
     }
 
     /// Absent bytes.
+    @inline(never)
     public mutating func writeNullBytes(flexible: Bool) {
         if flexible { writeUnsignedVarint(0) } else { writeInt32(-1) }
     }
 
     /// The number of elements that follow.
+    @inline(never)
     public mutating func writeArrayCount(_ count: Int, flexible: Bool) {
         if flexible { writeUnsignedVarint(UInt32(count) + 1) } else { writeInt32(Int32(count)) }
     }
 
     /// The absent array.
+    @inline(never)
     public mutating func writeNullArray(flexible: Bool) {
         if flexible { writeUnsignedVarint(0) } else { writeInt32(-1) }
     }
