@@ -57,7 +57,7 @@ final class MockCluster: Sendable {
     func run(_ command: String) async throws -> String {
         let answer: String? = await withCheckedContinuation { continuation in
             queue.async { [self] in
-                input.write(Data((command + "\n").utf8))
+                try? input.write(contentsOf: Data((command + "\n").utf8))
                 continuation.resume(returning: lines.next())
             }
         }

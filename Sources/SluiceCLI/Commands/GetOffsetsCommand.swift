@@ -24,6 +24,7 @@ struct GetOffsetsCommand: AsyncParsableCommand {
     var partitions: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "latest (-1), earliest (-2), max-timestamp (-3), or a time in ms since 1970.", valueName: "time"))
     var time = "latest"

@@ -21,7 +21,7 @@ struct StorageCommand: AsyncParsableCommand {
                     --add-scram 'SCRAM-SHA-512=[name=alice,password=alice-secret]'
                 """)
 
-        @Option(name: .shortAndLong, help: "Kafka's server.properties.")
+        @Option(help: "Kafka's server.properties.")
         var config: String?
 
         @Option(
