@@ -46,7 +46,7 @@ demo-services: examples-build ## Watch three instances of a service keep one dat
 test: ## Install what is missing, build everything, run every test
 	@scripts/install-deps.sh build test
 	swift build --build-tests $(SWIFT_FLAGS)
-	swift test --skip-build $(SWIFT_FLAGS)
+	scripts/test.sh $(SWIFT_FLAGS)
 
 chaos: ## Three Connect workers, forty tasks, accidents (CHAOS_SECONDS=300 SEED=1)
 	swift build --product sluice $(SWIFT_FLAGS)
