@@ -93,6 +93,15 @@ scheduled.rebalance.max.delay.ms=1000
             return False
 
 
+def has_ended(process):
+    """A process that is being killed closes its connections a moment before it has ended."""
+    try:
+        process.wait(timeout=2)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def wait(what, seconds, ask):
     deadline = time.time() + seconds
     while time.time() < deadline:
@@ -158,7 +167,7 @@ class Writer(threading.Thread):
                     "PUT", f"/connectors/c0/config", dict(config(0), **{"errors.retry.timeout": str(self.done)}))
             except OSError as error:
                 # The worker itself was killed or stopped meanwhile: nobody could have answered.
-                if process.poll() is None and worker.process is process and not worker.is_paused:
+                if not has_ended(process) and worker.process is process and not worker.is_paused:
                     self.failures.append(f"{worker.name}: {error}")
                 continue
             self.longest = max(self.longest, time.time() - began)
