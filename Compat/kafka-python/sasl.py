@@ -28,7 +28,7 @@ def round_trip(topic, config):
 
 def refused(config):
     try:
-        producer = KafkaProducer(max_block_ms=3000, **config)
+        producer = KafkaProducer(**{"max_block_ms": 3000, "bootstrap_timeout_ms": 3000, **config})
         producer.send("refused", b"value").get(5)
     except (KafkaError, AssertionError) as error:
         return type(error).__name__
