@@ -1,4 +1,5 @@
 import ConnectAPI
+import KafkaProtocol
 import OrderedCollections
 
 /// The key with which workers of a group sign requests to each other (KIP-507); it is kept in the config topic.
@@ -46,7 +47,7 @@ struct SessionKey: Sendable, Hashable {
     /// The headers of a request with this body.
     func sign(_ body: [UInt8]) -> [(name: String, value: String)] {
         [
-            (InternalSignature.authorization, Self.base64(HMACSHA256.code(key: key, message: body))),
+            (InternalSignature.authorization, Self.base64(SHA2.sha256.hmac(key: key, body))),
             (InternalSignature.algorithm, algorithm),
         ]
     }
@@ -84,7 +85,7 @@ public struct InternalSignature: Sendable {
             throw HerderError(status: 503, message: "This worker is still starting up")
         }
         guard let given = Base64.decode(code.utf8),
-            HMACSHA256.isEqual(given, HMACSHA256.code(key: key.key, message: body))
+            SHA2.isEqual(given, SHA2.sha256.hmac(key: key.key, body))
         else { throw HerderError(status: 403, message: "Internal request contained invalid signature.") }
     }
 }

@@ -1,4 +1,5 @@
 import ConnectAPI
+import KafkaProtocol
 import NIOHTTP1
 import OrderedCollections
 
@@ -102,7 +103,7 @@ struct RESTAccess: Sendable, Hashable {
     }
 
     private static func isEqual(_ first: String, _ second: String) -> Bool {
-        HMACSHA256.isEqual(HMACSHA256.digest(Array(first.utf8)), HMACSHA256.digest(Array(second.utf8)))
+        SHA2.isEqual(SHA2.sha256.hash(Array(first.utf8)), SHA2.sha256.hash(Array(second.utf8)))
     }
 }
 

@@ -1,4 +1,5 @@
-/// SHA-256 and SHA-512 with HMAC and PBKDF2 (FIPS 180-4, RFC 2104, RFC 8018): what SCRAM needs.
+/// SHA-256 and SHA-512 with HMAC and PBKDF2 (FIPS 180-4, RFC 2104, RFC 8018): what SCRAM and the requests
+/// between Connect workers need.
 ///
 /// Written here and not taken from a cryptography package: docs/decisions/2026-11-22-sasl.md says why.
 public enum SHA2: Sendable {
@@ -27,6 +28,12 @@ public enum SHA2: Sendable {
         var block = key.count > blockBytes ? hash(key) : key
         block += repeatElement(0, count: blockBytes - block.count)
         return hash(block.map { $0 ^ 0x5c } + hash(block.map { $0 ^ 0x36 } + message))
+    }
+
+    /// Compares two digests without telling by the time taken where the difference is.
+    public static func isEqual(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+        guard first.count == second.count else { return false }
+        return zip(first, second).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 
     /// A key of one digest's length from a password (RFC 5802's `Hi`).
