@@ -1,7 +1,8 @@
 /// SHA-256 and SHA-512 with HMAC and PBKDF2 (FIPS 180-4, RFC 2104, RFC 8018): what SCRAM and the requests
 /// between Connect workers need.
 ///
-/// Written here and not taken from a cryptography package: docs/decisions/2026-11-22-sasl.md says why.
+/// Written here and not taken from a cryptography package: docs/decisions/2026-11-22-sasl.md says why. The rounds work
+/// on concrete words through pointers: generic ones cost a debug build a second for each SCRAM login.
 public enum SHA2: Sendable {
     /// 32-bit words, digests of 32 bytes.
     case sha256
@@ -14,20 +15,12 @@ public enum SHA2: Sendable {
 
     /// The digest of a message.
     public func hash(_ message: [UInt8]) -> [UInt8] {
-        switch self {
-        case .sha256:
-            let initial = Self.initialWords.map { UInt32(truncatingIfNeeded: $0 >> 32) }
-            return Self.digest(padded(message), initial, Self.compress256)
-        case .sha512:
-            return Self.digest(padded(message), Self.initialWords, Self.compress512)
-        }
+        finish(message, after: Self.initialWords(self), blocks: 0)
     }
 
     /// The keyed digest of a message.
     public func hmac(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
-        var block = key.count > blockBytes ? hash(key) : key
-        block += repeatElement(0, count: blockBytes - block.count)
-        return hash(block.map { $0 ^ 0x5c } + hash(block.map { $0 ^ 0x36 } + message))
+        mac(message, keyed(key))
     }
 
     /// Compares two digests without telling by the time taken where the difference is.
@@ -38,101 +31,158 @@ public enum SHA2: Sendable {
 
     /// A key of one digest's length from a password (RFC 5802's `Hi`).
     public func derive(password: [UInt8], salt: [UInt8], iterations: Int) -> [UInt8] {
-        var last = hmac(key: password, salt + [0, 0, 0, 1])
+        let key = keyed(password)
+        var last = mac(salt + [0, 0, 0, 1], key)
         var result = last
         for _ in 1..<max(1, iterations) {
-            last = hmac(key: password, last)
+            last = mac(last, key)
             for index in result.indices { result[index] ^= last[index] }
         }
         return result
     }
 
-    /// The message, a one bit, zeros, and the message's length in bits, to whole blocks.
-    private func padded(_ message: [UInt8]) -> [UInt8] {
+    /// The states after the key's two blocks, which are the same for all messages under that key.
+    private func keyed(_ key: [UInt8]) -> (inner: [UInt64], outer: [UInt64]) {
+        var block = key.count > blockBytes ? hash(key) : key
+        block += repeatElement(0, count: blockBytes - block.count)
+        func state(_ mask: UInt8) -> [UInt64] {
+            var words = Self.initialWords(self)
+            compress(&words, block.map { $0 ^ mask })
+            return words
+        }
+        return (state(0x36), state(0x5c))
+    }
+
+    private func mac(_ message: [UInt8], _ key: (inner: [UInt64], outer: [UInt64])) -> [UInt8] {
+        finish(finish(message, after: key.inner, blocks: 1), after: key.outer, blocks: 1)
+    }
+
+    /// The digest of a message that begins with `blocks` blocks which led to the state given.
+    private func finish(_ message: [UInt8], after state: [UInt64], blocks: Int) -> [UInt8] {
+        var words = state
+        compress(&words, padded(message, total: message.count + blocks * blockBytes))
+        var digest: [UInt8] = []
+        digest.reserveCapacity(digestBytes)
+        for word in words {
+            var shift = UInt64(self == .sha256 ? 32 : 64)
+            while shift > 0 {
+                shift -= 8
+                digest.append(UInt8(truncatingIfNeeded: word >> shift))
+            }
+        }
+        return digest
+    }
+
+    /// The message, a one bit, zeros, and the length of the whole in bits, to whole blocks.
+    private func padded(_ message: [UInt8], total: Int) -> [UInt8] {
+        let (lengthBytes, used) = (blockBytes / 8, (message.count + 1) % blockBytes)
+        let zeros = (2 * blockBytes - lengthBytes - used) % blockBytes
         var bytes = message
+        bytes.reserveCapacity(message.count + 1 + zeros + lengthBytes)
         bytes.append(0x80)
-        let lengthBytes = blockBytes / 8
-        while bytes.count % blockBytes != blockBytes - lengthBytes { bytes.append(0) }
-        let bits = UInt64(message.count) * 8
-        bytes += repeatElement(0, count: lengthBytes - 8)
-        for shift in stride(from: 56, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
+        bytes += repeatElement(0, count: zeros + lengthBytes - 8)
+        let bits = UInt64(total) * 8
+        var shift: UInt64 = 64
+        while shift > 0 {
+            shift -= 8
+            bytes.append(UInt8(truncatingIfNeeded: bits >> shift))
         }
         return bytes
     }
 
-    private static func digest<Word: FixedWidthInteger>(
-        _ bytes: [UInt8], _ initial: [Word], _ compress: (inout [Word], [Word]) -> Void
-    ) -> [UInt8] {
-        let width = Word.bitWidth / 8
-        var state = initial
-        for start in stride(from: 0, to: bytes.count, by: 16 * width) {
-            let words = (0..<16).map { index in
-                bytes[(start + index * width)..<(start + (index + 1) * width)].reduce(Word(0)) { $0 << 8 | Word($1) }
+    /// Takes whole blocks into the state: eight words, of which SHA-256 uses the lower halves.
+    private func compress(_ state: inout [UInt64], _ blocks: [UInt8]) {
+        state.withUnsafeMutableBufferPointer { state in
+            blocks.withUnsafeBytes { bytes in
+                Self.roundWords.withUnsafeBufferPointer { constants in
+                    var start = 0
+                    while start < bytes.count {
+                        let block = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + blockBytes)])
+                        switch self {
+                        case .sha256: Self.compress256(state, block, constants)
+                        case .sha512: Self.compress512(state, block, constants)
+                        }
+                        start += blockBytes
+                    }
+                }
             }
-            compress(&state, words)
-        }
-        return state.flatMap { word in
-            stride(from: Word.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> Word($0)) }
         }
     }
 
-    private static func compress256(_ state: inout [UInt32], _ block: [UInt32]) {
-        var w = block
-        for index in 16..<64 {
-            let (a, b) = (w[index - 15], w[index - 2])
-            let s0 = rotate(a, 7) ^ rotate(a, 18) ^ (a >> 3)
-            let s1 = rotate(b, 17) ^ rotate(b, 19) ^ (b >> 10)
-            w.append(w[index - 16] &+ s0 &+ w[index - 7] &+ s1)
-        }
-        rounds(&state, w) { e in
-            rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
-        } small: { a in
-            rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
-        } constant: {
-            UInt32(truncatingIfNeeded: roundWords[$0] >> 32)
-        }
-    }
-
-    private static func compress512(_ state: inout [UInt64], _ block: [UInt64]) {
-        var w = block
-        for index in 16..<80 {
-            let (a, b) = (w[index - 15], w[index - 2])
-            let s0 = rotate(a, 1) ^ rotate(a, 8) ^ (a >> 7)
-            let s1 = rotate(b, 19) ^ rotate(b, 61) ^ (b >> 6)
-            w.append(w[index - 16] &+ s0 &+ w[index - 7] &+ s1)
-        }
-        rounds(&state, w) { e in
-            rotate(e, 14) ^ rotate(e, 18) ^ rotate(e, 41)
-        } small: { a in
-            rotate(a, 28) ^ rotate(a, 34) ^ rotate(a, 39)
-        } constant: {
-            roundWords[$0]
-        }
-    }
-
-    @inline(__always)
-    private static func rounds<Word: FixedWidthInteger>(
-        _ state: inout [Word], _ w: [Word], large: (Word) -> Word, small: (Word) -> Word, constant: (Int) -> Word
+    private static func compress256(
+        _ state: UnsafeMutableBufferPointer<UInt64>, _ block: UnsafeRawBufferPointer,
+        _ constants: UnsafeBufferPointer<UInt64>
     ) {
-        var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-        var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-        for index in w.indices {
-            let first = h &+ large(e) &+ ((e & f) ^ (~e & g)) &+ constant(index) &+ w[index]
-            let second = small(a) &+ ((a & b) ^ (a & c) ^ (b & c))
-            (h, g, f, e) = (g, f, e, d &+ first)
-            (d, c, b, a) = (c, b, a, first &+ second)
+        @inline(__always) func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 {
+            word &>> count | word &<< (32 &- count)
         }
-        for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] = state[index] &+ word }
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
+            for index in 0..<16 {
+                w[index] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
+            }
+            for index in 16..<64 {
+                let (a, b) = (w[index - 15], w[index - 2])
+                let s0 = rotate(a, 7) ^ rotate(a, 18) ^ (a &>> 3)
+                let s1 = rotate(b, 17) ^ rotate(b, 19) ^ (b &>> 10)
+                w[index] = w[index - 16] &+ s0 &+ w[index - 7] &+ s1
+            }
+            func word(_ index: Int) -> UInt32 { UInt32(truncatingIfNeeded: state[index]) }
+            var (a, b, c, d) = (word(0), word(1), word(2), word(3))
+            var (e, f, g, h) = (word(4), word(5), word(6), word(7))
+            for index in 0..<64 {
+                let constant = UInt32(truncatingIfNeeded: constants[index] &>> 32)
+                let large = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
+                let small = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
+                let first = h &+ large &+ ((e & f) ^ (~e & g)) &+ constant &+ w[index]
+                let second = small &+ ((a & b) ^ (a & c) ^ (b & c))
+                (h, g, f, e) = (g, f, e, d &+ first)
+                (d, c, b, a) = (c, b, a, first &+ second)
+            }
+            (state[0], state[1]) = (UInt64(word(0) &+ a), UInt64(word(1) &+ b))
+            (state[2], state[3]) = (UInt64(word(2) &+ c), UInt64(word(3) &+ d))
+            (state[4], state[5]) = (UInt64(word(4) &+ e), UInt64(word(5) &+ f))
+            (state[6], state[7]) = (UInt64(word(6) &+ g), UInt64(word(7) &+ h))
+        }
     }
 
-    @inline(__always)
-    private static func rotate<Word: FixedWidthInteger>(_ word: Word, _ count: Word) -> Word {
-        word >> count | word << (Word(Word.bitWidth) - count)
+    private static func compress512(
+        _ state: UnsafeMutableBufferPointer<UInt64>, _ block: UnsafeRawBufferPointer,
+        _ constants: UnsafeBufferPointer<UInt64>
+    ) {
+        @inline(__always) func rotate(_ word: UInt64, _ count: UInt64) -> UInt64 {
+            word &>> count | word &<< (64 &- count)
+        }
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 80) { w in
+            for index in 0..<16 {
+                w[index] = UInt64(bigEndian: block.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+            }
+            for index in 16..<80 {
+                let (a, b) = (w[index - 15], w[index - 2])
+                let s0 = rotate(a, 1) ^ rotate(a, 8) ^ (a &>> 7)
+                let s1 = rotate(b, 19) ^ rotate(b, 61) ^ (b &>> 6)
+                w[index] = w[index - 16] &+ s0 &+ w[index - 7] &+ s1
+            }
+            var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+            var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+            for index in 0..<80 {
+                let large = rotate(e, 14) ^ rotate(e, 18) ^ rotate(e, 41)
+                let small = rotate(a, 28) ^ rotate(a, 34) ^ rotate(a, 39)
+                let first = h &+ large &+ ((e & f) ^ (~e & g)) &+ constants[index] &+ w[index]
+                let second = small &+ ((a & b) ^ (a & c) ^ (b & c))
+                (h, g, f, e) = (g, f, e, d &+ first)
+                (d, c, b, a) = (c, b, a, first &+ second)
+            }
+            (state[0], state[1], state[2], state[3]) = (state[0] &+ a, state[1] &+ b, state[2] &+ c, state[3] &+ d)
+            (state[4], state[5], state[6], state[7]) = (state[4] &+ e, state[5] &+ f, state[6] &+ g, state[7] &+ h)
+        }
+    }
+
+    private static func initialWords(_ kind: SHA2) -> [UInt64] {
+        kind == .sha256 ? rootWords.map { $0 >> 32 } : rootWords
     }
 
     /// Fractional parts of the square roots of the first 8 primes; SHA-256 takes the upper halves.
-    private static let initialWords: [UInt64] = [
+    private static let rootWords: [UInt64] = [
         0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
         0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
     ]
