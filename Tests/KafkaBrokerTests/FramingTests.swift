@@ -48,11 +48,10 @@ struct FramingTests {
                 decoder.append(&part)
                 guard let frame = try decoder.next() else { continue }
                 if number % 3 == 0 { held.append(frame) }
-                #expect(frame.readableBytesView.allSatisfy { $0 == UInt8(number) })
+                #expect(frame == ByteBuffer(repeating: UInt8(number), count: 200_000))
             }
         }
-        #expect(held.map { $0.getInteger(at: $0.readerIndex, as: UInt8.self) } == [0, 3, 6, 9, 12, 15, 18])
-        #expect(held.allSatisfy { frame in Set(frame.readableBytesView).count == 1 && frame.readableBytes == 200_000 })
+        #expect(held == [0, 3, 6, 9, 12, 15, 18].map { ByteBuffer(repeating: $0, count: 200_000) })
     }
 
     @Test("Sizes that no honest client sends are refused", arguments: [-1, 0, 7, 101, Int32.max, Int32.min])

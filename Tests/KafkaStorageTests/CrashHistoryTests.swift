@@ -15,7 +15,7 @@ import Testing
     private static let seeds: Range<UInt64> = {
         let environment = ProcessInfo.processInfo.environment
         let first = environment["SLUICE_SOAK_FIRST"].flatMap { UInt64($0) } ?? 0
-        return first..<first + (environment["SLUICE_SOAK_SEEDS"].flatMap { UInt64($0) } ?? 200)
+        return first..<first + (environment["SLUICE_SOAK_SEEDS"].flatMap { UInt64($0) } ?? 80)
     }()
 
     /// What was acknowledged is there, the rest is a prefix without a hole, no record twice, and the log goes on.
