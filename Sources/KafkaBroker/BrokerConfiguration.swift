@@ -48,6 +48,8 @@ public struct BrokerConfiguration: Sendable {
     public var maxRequestBytes = 104_857_600
     /// Most bytes of records in one fetch answer.
     public var fetchMaxBytes = 57_671_680
+    /// Incremental fetch sessions that are kept; 0 for none.
+    public var fetchSessionSlots = 1000
     /// Requests of one connection whose answers are owed before the broker stops reading from it.
     public var maxPendingResponses = 1000
     /// Connections at a time.
@@ -133,6 +135,7 @@ public struct BrokerConfiguration: Sendable {
         fetchMaxBytes = int("fetch.max.bytes") ?? fetchMaxBytes
         maxConnections = int("max.connections") ?? maxConnections
         retentionCheckInterval = int("log.retention.check.interval.ms").map { Int64($0) } ?? retentionCheckInterval
+        fetchSessionSlots = int("max.incremental.fetch.session.cache.slots") ?? fetchSessionSlots
         networkThreads = int("num.network.threads") ?? networkThreads
     }
 

@@ -1,3 +1,5 @@
+import KafkaProtocol
+
 internal import Synchronization
 
 /// Files in memory: a broker without a disk, for tests and throw-away runs. Nothing survives the process.
@@ -127,7 +129,7 @@ private final class InMemoryLock: FileLock {
 private final class InMemoryFile: StorageFile {
     private struct Content {
         var bytes: [UInt8] = []
-        var modificationTime = SystemCalls.currentMilliseconds()
+        var modificationTime = WallClock.now()
     }
 
     private let content = Mutex(Content())
@@ -148,7 +150,7 @@ private final class InMemoryFile: StorageFile {
         content.withLock { content in
             let start = Int(position)
             let end = start + head.count + body.count
-            content.modificationTime = SystemCalls.currentMilliseconds()
+            content.modificationTime = WallClock.now()
             if content.bytes.count == start {
                 content.bytes.append(contentsOf: head)
                 content.bytes.append(contentsOf: body)

@@ -14,7 +14,7 @@ public final class LogDirectory: Sendable {
         /// The cluster's id for a new folder, and the one an existing folder must have; nil makes one or takes what is there.
         public var clusterID: String?
         /// Milliseconds since 1970.
-        public var clock: @Sendable () -> Int64 = { SystemCalls.currentMilliseconds() }
+        public var clock: @Sendable () -> Int64 = { WallClock.now() }
         /// Bytes that compaction reads in one call of `maintain`, about.
         public var cleaningBytesPerRound: Int64 = 512 << 20
         /// Keys that one pass of compaction can tell apart; each takes up to 48 bytes of memory while it runs. A log with

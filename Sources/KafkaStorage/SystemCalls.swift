@@ -53,13 +53,6 @@ enum SystemCalls {
         #endif
     }
 
-    /// Milliseconds since 1970.
-    static func currentMilliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
-
     /// This process's id.
     static var processID: Int32 { getpid() }
 }

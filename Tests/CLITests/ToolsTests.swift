@@ -110,6 +110,9 @@ import Testing
         #expect(try broker.sluice("\(consume) 1").output == "4\n")
         let future = "consumer-groups --reset-offsets --group readers --topic t --to-datetime 2999-01-01T00:00:00.000"
         #expect(try broker.sluice("\(future) --export").output == "t,0,5\n", "none so late: to the end")
+        let forget = "consumer-groups --delete-offsets --group readers --topic t"
+        #expect(try broker.sluice(forget).output.contains("Successful"))
+        #expect(try broker.sluice(forget).errors.contains("no position in topic 't'"))
         #expect(try broker.sluice("consumer-groups --delete --group readers").status == 0)
         #expect(try broker.sluice("consumer-groups --describe --group readers").status == 1)
     }
@@ -133,6 +136,43 @@ import Testing
         #expect(try broker.sluice("get-offsets --topic u --time earliest").output == "u:0:3\n")
         try #"{"partitions": [{"topic": "u", "partition": 0}]}"#.write(to: file, atomically: true, encoding: .utf8)
         #expect(try broker.sluice("delete-records --offset-json-file \(file.path)").status == 2)
+    }
+
+    /// The lines are those of Kafka's DumpLogSegments.
+    @Test func filesOfALogAreShownAndChecked() throws {
+        let broker = try BrokerProcess()
+        _ = try broker.sluice("console-producer --topic t --property parse.key=true", input: "k\tone\nk\ttwo\n")
+        let log = broker.folder.appending(path: "data/t-0/00000000000000000000.log")
+        let shown = try broker.sluice("get-offsets --topic t")
+        #expect(shown.output == "t:0:2\n")
+        func dump(_ flags: String...) throws -> Tool.Result {
+            try Tool.run(Tool.sluice, ["dump-log", "--files", log.path] + flags)
+        }
+        let lines = try dump("--print-data-log").output.split(separator: "\n").map(String.init)
+        #expect(lines.first == "Dumping \(log.path)" && lines.dropFirst().first == "Log starting offset: 0")
+        #expect(lines.filter { $0.hasPrefix("baseOffset: 0 ") && $0.hasSuffix(" isvalid: true") }.count == 1)
+        let records = lines.filter { $0.hasPrefix("| offset: ") }
+        #expect(records.count == 2)
+        #expect(
+            records.last?.wholeMatch(
+                of:
+                    /\| offset: 1 CreateTime: \d{13} keySize: 1 valueSize: 3 sequence: -?\d+ headerKeys: \[\] key: k payload: two/
+            )
+                != nil, "\(records)")
+        let pairs = try dump("--print-data-log", "--skip-record-metadata").output
+        #expect(pairs.contains("\n| key: k payload: one\n"))
+
+        let info = try Tool.run(
+            Tool.sluice, ["storage", "info", "--data-dir", broker.folder.appending(path: "data").path])
+        #expect(info.output.contains("in use by a running broker") && info.output.contains("\nt   "))
+
+        var bytes = try Data(contentsOf: log)
+        bytes[bytes.count - 3] ^= 1
+        try (bytes + Data([1, 2, 3])).write(to: log)
+        let damaged = try dump()
+        #expect(damaged.status == 1 && damaged.output.contains(" isvalid: false\n"))
+        #expect(damaged.output.contains("Found 3 invalid bytes at the end of 00000000000000000000.log\n"))
+        #expect(damaged.errors.contains("the checksum at position 0 is wrong"))
     }
 
     @Test func usersAreMadeBeforeTheFirstStart() throws {

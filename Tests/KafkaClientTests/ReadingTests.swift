@@ -32,7 +32,7 @@ struct ReadingTests {
     }
 
     private func records(_ range: Range<Int>, topic: String = "t", age: Int64 = 0) -> [ProducerRecord] {
-        let now = currentMilliseconds()
+        let now = WallClock.now()
         return range.map { ProducerRecord(topic: topic, value: buffer("\($0)"), timestamp: now - age) }
     }
 
@@ -94,7 +94,7 @@ struct ReadingTests {
             try hour.seek(toTimes: [partition: 0])
             #expect(try await hour.position(partition) == 0)
             // Behind the last record where none is that young.
-            try hour.seek(toTimes: [partition: currentMilliseconds() + 3_600_000])
+            try hour.seek(toTimes: [partition: WallClock.now() + 3_600_000])
             #expect(try await hour.position(partition) == 5)
             await hour.close()
         }

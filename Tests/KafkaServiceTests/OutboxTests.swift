@@ -140,7 +140,7 @@ enum DatabaseKind: String, CaseIterable, Sendable {
                 try await database.withTransaction { transaction in
                     try await transaction.execute(
                         "INSERT INTO sluice_outbox_lease (name, owner, expires_at) VALUES ('relay', 'dead', ?)",
-                        [.integer(wallClock() + 500)])
+                        [.integer(WallClock.now() + 500)])
                     for id in 0..<30 {
                         try await outbox.publish(Order(id: id, product: "p"), key: "p", to: topic, in: transaction)
                     }

@@ -13,7 +13,7 @@ struct SessionKey: Sendable, Hashable {
     var created: Int64
 
     /// A key of 32 random bytes.
-    static func generate(now: Int64 = nowMillis()) -> SessionKey {
+    static func generate(now: Int64 = WallClock.now()) -> SessionKey {
         var generator = SystemRandomNumberGenerator()
         let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
         return SessionKey(key: bytes, algorithm: algorithm, created: now)

@@ -1,4 +1,5 @@
 import KafkaClient
+import KafkaProtocol
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -272,11 +273,4 @@ extension WorkerGroup.State {
 extension WorkShare {
     /// How many connectors and tasks there are.
     var count: Int { connectors.count + tasks.count }
-}
-
-extension Duration {
-    var wholeMilliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
-    }
 }

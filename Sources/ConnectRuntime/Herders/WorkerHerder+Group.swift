@@ -1,5 +1,6 @@
 import ConnectAPI
 import KafkaClient
+import KafkaProtocol
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -51,7 +52,7 @@ extension WorkerHerder: GroupWorker {
         guard isSessioned else { return }
         let key = parts.configStore.sessionKey
         let isFresh =
-            key.map { nowMillis() - $0.created < parts.configuration.sessionKeyTTL.wholeMilliseconds } ?? false
+            key.map { WallClock.now() - $0.created < parts.configuration.sessionKeyTTL.wholeMilliseconds } ?? false
         guard !isFresh else { return }
         // Beside the group's loop: a broker that is slow must not hold up the next round.
         Task { [parts, logger] in

@@ -240,7 +240,8 @@ final class SinkTaskRunner {
         guard knownTopics.insert(topic).inserted else { return }
         environment.statusStore?.noteTopic(
             StatusRecord.Topic(
-                name: topic, connector: environment.id.connector, task: environment.id.task, discovered: nowMillis()))
+                name: topic, connector: environment.id.connector, task: environment.id.task, discovered: WallClock.now()
+            ))
     }
 }
 

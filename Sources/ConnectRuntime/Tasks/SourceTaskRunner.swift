@@ -1,5 +1,6 @@
 import ConnectAPI
 import KafkaClient
+import KafkaProtocol
 import Logging
 import NIOCore
 import OrderedCollections
@@ -191,7 +192,8 @@ final class SourceTaskRunner {
         try await environment.topics.create(topic)
         environment.statusStore?.noteTopic(
             StatusRecord.Topic(
-                name: topic, connector: environment.id.connector, task: environment.id.task, discovered: nowMillis()))
+                name: topic, connector: environment.id.connector, task: environment.id.task, discovered: WallClock.now()
+            ))
     }
 }
 

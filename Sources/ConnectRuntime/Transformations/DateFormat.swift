@@ -1,4 +1,5 @@
 import ConnectAPI
+import KafkaProtocol
 
 /// Java's `SimpleDateFormat` in UTC and English, as far as timestamps need it: the letters `y M d H k K h m s S a E D
 /// z Z X`, texts in single quotes, and `''` for a quote.
@@ -194,7 +195,7 @@ extension DateFormat {
 
     /// As in Java: from 80 years ago to 20 years ahead.
     private static func nearby(twoDigits: Int) -> Int {
-        let first = CalendarMoment(millis: nowMillis()).year - 80
+        let first = CalendarMoment(millis: WallClock.now()).year - 80
         let century = first - first % 100 + twoDigits
         return century < first ? century + 100 : century
     }

@@ -1,4 +1,5 @@
 public import ConnectAPI
+import KafkaProtocol
 import Logging
 import NIOConcurrencyHelpers
 public import OrderedCollections

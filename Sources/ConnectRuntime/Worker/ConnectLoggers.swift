@@ -1,3 +1,4 @@
+import KafkaProtocol
 public import Logging
 import NIOConcurrencyHelpers
 
@@ -51,7 +52,7 @@ public final class ConnectLoggers: Sendable {
     public func set(_ namespace: String, level text: String) -> [String]? {
         guard let level = Logger.Level(connect: text) else { return nil }
         return state.withLockedValue { state in
-            let now = nowMillis()
+            let now = WallClock.now()
             if namespace == "root" { state.rootLevel = level }
             var concerned = state.names.filter {
                 $0 == namespace || $0.hasPrefix(namespace + ".") || namespace == "root"

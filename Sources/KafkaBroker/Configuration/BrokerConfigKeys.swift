@@ -39,6 +39,9 @@ enum BrokerConfigKeys {
         ConfigKey("log.flush.scheduler.interval.ms", .long, "9223372036854775807", "Default of flush.ms."),
         ConfigKey(
             "max.connections", .int, "2147483647", minimum: 0, "Most connections at a time; more are closed."),
+        ConfigKey(
+            "max.incremental.fetch.session.cache.slots", .int, "1000", minimum: 0,
+            "Most incremental fetch sessions that are kept."),
         ConfigKey("node.id", .int, "1", minimum: 0, "The node's number."),
         ConfigKey("num.io.threads", .int, "8", minimum: 1, "Accepted for Kafka's files; event loops do this work."),
         ConfigKey("num.network.threads", .int, "1", minimum: 1, "Event loop threads."),

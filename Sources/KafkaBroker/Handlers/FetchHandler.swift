@@ -7,7 +7,7 @@ import NIOCore
 ///
 /// - Whole batches; the first partition that has data gives at least one batch, however small the limits are.
 /// - Long poll: the answer waits until `min_bytes` are there or `max_wait_ms` are over; an error is answered at once.
-/// - Sessions (v7+) are not kept: every answer has session id 0, so clients send full requests.
+/// - Incremental sessions (v7+): see `FetchSessions`.
 /// - v9+ leader epochs: ours is always 0, a newer one is UNKNOWN_LEADER_EPOCH. v13+ topic ids.
 /// - Records are visible as soon as they are written. read_committed reads up to the last stable offset and is told which
 ///   transactions among its records were aborted.
@@ -15,12 +15,13 @@ enum FetchHandler: RequestHandler {
     typealias Request = FetchRequest
 
     static func handle(_ request: FetchRequest, _ call: Call<FetchResponse>) {
-        if request.sessionId != 0 {
-            var response = FetchResponse()
-            response.errorCode = .fetchSessionIdNotFound
-            return call.respond(response)
+        let scope: FetchScope
+        do throws(Refusal) {
+            scope = try call.node.fetchSessions.begin(request, version: call.version, now: SteadyClock.now())
+        } catch {
+            return call.respond(FetchResponse(errorCode: error.code))
         }
-        let fetch = Fetch(request, call)
+        let fetch = Fetch(request, scope, call)
         let found = fetch.read()
         let missing = Int(request.minBytes) - found.bytes
         guard missing > 0, request.maxWaitMs > 0, !found.hasError, !fetch.partitions.isEmpty else {
@@ -33,8 +34,10 @@ enum FetchHandler: RequestHandler {
 /// One fetch: what was asked, resolved to partitions.
 private struct Fetch: Sendable {
     struct Asked: Sendable {
-        var request: FetchRequest.FetchTopic.FetchPartition
+        var item: FetchItem
         var partition: Partition?
+
+        var request: FetchRequest.FetchTopic.FetchPartition { item.request }
     }
 
     struct Found: Sendable {
@@ -58,17 +61,24 @@ private struct Fetch: Sendable {
     var isCommittedOnly: Bool { request.isolationLevel == 1 }
 
     let request: FetchRequest
+    let scope: FetchScope
     let call: Call<FetchResponse>
     let asked: [Asked]
 
-    init(_ request: FetchRequest, _ call: Call<FetchResponse>) {
+    init(_ request: FetchRequest, _ scope: FetchScope, _ call: Call<FetchResponse>) {
         self.request = request
+        self.scope = scope
         self.call = call
-        asked = request.topics.flatMap { topic in
-            let known =
-                call.version >= 13
-                ? call.node.topics.topic(id: topic.topicId) : call.node.topics.topic(named: topic.topic)
-            return topic.partitions.map { Asked(request: $0, partition: known?.partition($0.partition)) }
+        var last: (key: FetchItem.Key, topic: Topic?)?
+        asked = scope.items.map { item in
+            if last?.key.topic != item.key.topic || last?.key.topicID != item.key.topicID {
+                let topics = call.node.topics
+                last = (
+                    item.key,
+                    scope.usesTopicIDs ? topics.topic(id: item.key.topicID) : topics.topic(named: item.key.topic)
+                )
+            }
+            return Asked(item: item, partition: last?.topic?.partition(item.key.partition))
         }
     }
 
@@ -159,32 +169,49 @@ private struct Fetch: Sendable {
 
     /// Reads the bytes and answers.
     func answer(_ found: Found) {
+        let settled: (session: Int32, isIncluded: [Bool])
+        do throws(Refusal) {
+            settled = try call.node.fetchSessions.finish(
+                scope, found: found.partitions, hasRecords: found.slices.map { $0 != nil }, now: SteadyClock.now())
+        } catch {
+            return call.respond(FetchResponse(errorCode: error.code))
+        }
         var response = FetchResponse()
+        response.sessionId = settled.session
         var files: [FileSlice?] = []
-        var position = 0
-        for topic in request.topics {
-            var entry = FetchResponse.FetchableTopicResponse()
-            entry.topic = topic.topic
-            entry.topicId = topic.topicId
-            for _ in topic.partitions {
-                var partition = found.partitions[position]
-                let slice = found.slices[position]
-                let goesAsFile = slice.map(call.connection.sendsAsFile) ?? false
-                files.append(goesAsFile ? slice : nil)
-                if let slice, !goesAsFile {
-                    do throws(StorageError) {
-                        partition.records = try slice.readBytes()
-                    } catch {
-                        call.node.logger.error(
-                            "a log cannot be read", metadata: ["topic": "\(topic.topic)", "error": "\(error)"])
-                        partition.errorCode = error.errorCode
-                    }
-                }
-                entry.partitions.append(partition)
-                position += 1
+        for (position, item) in asked.enumerated() where settled.isIncluded[position] {
+            var partition = found.partitions[position]
+            let slice = found.slices[position]
+            let goesAsFile = slice.map(call.connection.sendsAsFile) ?? false
+            files.append(goesAsFile ? slice : nil)
+            if let slice, !goesAsFile { read(slice, into: &partition) }
+            let key = item.item.key
+            if response.responses.last?.topic != key.topic || response.responses.last?.topicId != key.topicID {
+                var topic = FetchResponse.FetchableTopicResponse()
+                topic.topic = key.topic
+                topic.topicId = key.topicID
+                response.responses.append(topic)
             }
-            response.responses.append(entry)
+            response.responses[response.responses.count - 1].partitions.append(partition)
         }
         call.respond(response, files: files)
+    }
+
+    private func read(
+        _ slice: FileSlice, into partition: inout FetchResponse.FetchableTopicResponse.PartitionData
+    ) {
+        do throws(StorageError) {
+            partition.records = try slice.readBytes()
+        } catch {
+            call.node.logger.error("a log cannot be read", metadata: ["error": "\(error)"])
+            partition.errorCode = error.errorCode
+        }
+    }
+}
+
+extension FetchResponse {
+    fileprivate init(errorCode: ErrorCode) {
+        self.init()
+        self.errorCode = errorCode
     }
 }

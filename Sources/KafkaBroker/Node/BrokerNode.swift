@@ -20,6 +20,7 @@ final class BrokerNode: Sendable {
     let groups: GroupCoordinator
     /// Shared by the connections.
     let framePool = FrameBufferPool()
+    let fetchSessions: FetchSessions
     let transactions: TransactionCoordinator
     private let connections = NIOLockedValueBox([ObjectIdentifier: any Channel]())
     /// Does what may take long and nobody waits for.
@@ -31,6 +32,7 @@ final class BrokerNode: Sendable {
     init(configuration: BrokerConfiguration, logger: Logger, eventLoop: any EventLoop) throws(StorageError) {
         self.configuration = configuration
         self.logger = logger
+        fetchSessions = FetchSessions(slots: configuration.fetchSessionSlots)
         var options = LogDirectory.Options()
         options.nodeID = configuration.nodeID
         options.logger = logger

@@ -29,7 +29,4 @@ extension Duration {
         guard number.isEmpty, units.count < 4 else { return nil }
         self = total
     }
-
-    /// Whole milliseconds, without the wire's limit of an int32.
-    var wholeMilliseconds: Int64 { Int64(self / .milliseconds(1)) }
 }

@@ -178,7 +178,7 @@ extension KafkaConsumer {
             case .earliest: lookups[partition] = .earliest
             case .latest: lookups[partition] = .latest
             case .byDuration(let age):
-                lookups[partition] = .timestamp(max(currentMilliseconds() - age.wholeMilliseconds, 0))
+                lookups[partition] = .timestamp(max(WallClock.now() - age.wholeMilliseconds, 0))
             case .none:
                 throw KafkaError(
                     .noOffset, "\(partition) has no valid offset and auto.offset.reset is none: seek, or set it",

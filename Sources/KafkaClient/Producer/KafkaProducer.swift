@@ -215,7 +215,7 @@ public final class KafkaProducer: Sendable {
         _ records: Records, from start: Int, metadata: ClusterMetadata, _ receipt: inout SendReceipt
     ) -> Taken where Records.Index == Int {
         let now = NIODeadline.now()
-        let wallClock = currentMilliseconds()
+        let wallClock = WallClock.now()
         let end = min(start + Self.stride, records.endIndex)
         return state.withLockedValue { state in
             var taken = Taken(next: start)

@@ -163,7 +163,7 @@ struct ListenerWorker<Value: Sendable>: Sendable {
         let delay = configuration.retry.retryTopics[number - 1]
         let headers = RetryHeaders.forRetry(
             record.headers, origin: origin(record, work), attempts: attempts,
-            due: wallClock() + delay.wholeMilliseconds,
+            due: WallClock.now() + delay.wholeMilliseconds,
             reason: RetryHeaders.reason(error))
         let name = configuration.retryTopicName(topic.name, group, number)
         await deliver(ProducerRecord(topic: name, key: record.key, value: record.value, headers: headers), record, work)

@@ -21,10 +21,10 @@ struct PollLoop<Value: Sendable>: Sendable {
             try Task.checkCancellation()
             do {
                 let hasRoom = try await waitForRoom()
-                let wait = timeout(nextDue: core.releaseDue(now: wallClock()))
+                let wait = timeout(nextDue: core.releaseDue(now: WallClock.now()))
                 applyPauses(hasRoom: hasRoom)
                 let batches = try await consumer.poll(timeout: hasRoom ? wait : min(wait, .milliseconds(20)))
-                if !batches.isEmpty { core.accept(batches, now: wallClock()) }
+                if !batches.isEmpty { core.accept(batches, now: WallClock.now()) }
                 failures = 0
             } catch let error as KafkaError where error.isRetriable || error.code == .rebalanced {
                 failures += 1
@@ -54,7 +54,7 @@ struct PollLoop<Value: Sendable>: Sendable {
 
     private func timeout(nextDue: Int64?) -> Duration {
         guard let nextDue else { return configuration.commitInterval }
-        return min(configuration.commitInterval, .milliseconds(max(nextDue - wallClock(), 1)))
+        return min(configuration.commitInterval, .milliseconds(max(nextDue - WallClock.now(), 1)))
     }
 
     private func applyPauses(hasRoom: Bool) {

@@ -1,3 +1,4 @@
+import KafkaProtocol
 public import Logging
 public import ServiceLifecycle
 
@@ -45,7 +46,7 @@ public struct Inbox: Sendable {
                 // First, so that a second delivery that is handled at the same time waits for this one's end.
                 try await transaction.execute(
                     "INSERT INTO sluice_inbox (consumer, message_id, handled_at) VALUES (?, ?, ?)",
-                    [.text(consumer), .text(id), .integer(wallClock())])
+                    [.text(consumer), .text(id), .integer(WallClock.now())])
                 isOurs = true
                 try await body(transaction)
                 return true
@@ -57,7 +58,7 @@ public struct Inbox: Sendable {
 
     /// Forgets messages that were handled longer ago than the retention.
     public func prune() async throws {
-        let limit = wallClock() - retention.wholeMilliseconds
+        let limit = WallClock.now() - retention.wholeMilliseconds
         try await database.withTransaction { transaction in
             try await transaction.execute(
                 "DELETE FROM sluice_inbox WHERE consumer = ? AND handled_at < ?", [.text(consumer), .integer(limit)])

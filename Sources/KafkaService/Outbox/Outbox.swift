@@ -70,7 +70,8 @@ public final class Outbox: Sendable {
             """,
             [
                 .text(id), .text(topic.name), key.map { .bytes(Array($0.utf8)) } ?? .null,
-                .bytes(Array(payload.readableBytesView)), .bytes(HeaderBytes.encode(headers)), .integer(wallClock()),
+                .bytes(Array(payload.readableBytesView)), .bytes(HeaderBytes.encode(headers)),
+                .integer(WallClock.now()),
             ])
         return id
     }

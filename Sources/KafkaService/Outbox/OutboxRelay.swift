@@ -146,13 +146,13 @@ public final class OutboxRelay: Service {
         try await outbox.database.withTransaction { transaction in
             try await transaction.execute(
                 isKept
-                    ? "UPDATE sluice_outbox SET sent_at = \(wallClock()) WHERE id IN (\(list))"
+                    ? "UPDATE sluice_outbox SET sent_at = \(WallClock.now()) WHERE id IN (\(list))"
                     : "DELETE FROM sluice_outbox WHERE id IN (\(list))")
         }
     }
 
     private func prune() async throws {
-        let limit = wallClock() - configuration.retention.wholeMilliseconds
+        let limit = WallClock.now() - configuration.retention.wholeMilliseconds
         try await outbox.database.withTransaction { transaction in
             try await transaction.execute(
                 "DELETE FROM sluice_outbox WHERE sent_at IS NOT NULL AND sent_at < ?", [.integer(limit)])
@@ -163,7 +163,7 @@ public final class OutboxRelay: Service {
 
     /// Takes or renews the lease. Returns whether this relay has it.
     private func takeLease() async throws -> Bool {
-        let (now, name, owner) = (wallClock(), configuration.leaseName, owner)
+        let (now, name, owner) = (WallClock.now(), configuration.leaseName, owner)
         let expiry = now + configuration.leaseDuration.wholeMilliseconds
         do {
             return try await outbox.database.withTransaction { transaction in

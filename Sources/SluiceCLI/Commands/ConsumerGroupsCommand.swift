@@ -14,13 +14,14 @@ struct ConsumerGroupsCommand: AsyncParsableCommand {
               sluice consumer-groups --describe --group readers
               sluice consumer-groups --reset-offsets --group readers --topic t \\
                   --to-earliest --execute
+              sluice consumer-groups --delete-offsets --group readers --topic t
               sluice consumer-groups --delete --group readers
             """
     )
 
     /// What is to be done.
     enum Action: String, EnumerableFlag {
-        case list, describe, delete, resetOffsets
+        case list, describe, delete, resetOffsets, deleteOffsets
 
         static func help(for value: Action) -> ArgumentHelp? {
             switch value {
@@ -28,6 +29,7 @@ struct ConsumerGroupsCommand: AsyncParsableCommand {
             case .describe: "Print positions, lag and members."
             case .delete: "Delete groups that have no members."
             case .resetOffsets: "Move the position of a group that has no members."
+            case .deleteOffsets: "Forget the position in topics that no member reads."
             }
         }
     }
@@ -54,9 +56,10 @@ struct ConsumerGroupsCommand: AsyncParsableCommand {
 
     func validate() throws {
         if action != .list, group.isEmpty, !allGroups {
-            throw ValidationError(
-                "--\(action == .resetOffsets ? "reset-offsets" : action.rawValue) needs --group or --all-groups")
+            let names: [Action: String] = [.resetOffsets: "reset-offsets", .deleteOffsets: "delete-offsets"]
+            throw ValidationError("--\(names[action] ?? action.rawValue) needs --group or --all-groups")
         }
+        if action == .deleteOffsets, reset.topic.isEmpty { throw ValidationError("--delete-offsets needs --topic") }
         if action == .resetOffsets { try reset.validateForReset() }
         if members, state { throw ValidationError("--members and --state are two different tables: choose one") }
     }
@@ -82,20 +85,59 @@ struct ConsumerGroupsCommand: AsyncParsableCommand {
         case .delete:
             try await delete(admin)
         case .resetOffsets:
-            var table = TextTable([
-                .init(title: "GROUP", minimumWidth: 30), .init(title: "TOPIC", minimumWidth: 30),
-                .init(title: "PARTITION", minimumWidth: 10), .init(title: "NEW-OFFSET", minimumWidth: 15),
-            ])
-            for name in try await names(admin) {
-                for (partition, offset) in try await reset.perform(on: name, admin) {
-                    if reset.export { Terminal.print("\(partition.topic),\(partition.partition),\(offset)") }
-                    table.add([name, partition.topic, String(partition.partition), String(offset)])
-                }
-            }
-            if reset.export { return }
-            Terminal.print("")
-            for line in table.lines { Terminal.print(line) }
+            try await resetOffsets(admin)
+        case .deleteOffsets:
+            for name in try await names(admin) { try await deleteOffsets(name, admin) }
         }
+    }
+
+    private func resetOffsets(_ admin: KafkaAdminClient) async throws {
+        var table = TextTable([
+            .init(title: "GROUP", minimumWidth: 30), .init(title: "TOPIC", minimumWidth: 30),
+            .init(title: "PARTITION", minimumWidth: 10), .init(title: "NEW-OFFSET", minimumWidth: 15),
+        ])
+        for name in try await names(admin) {
+            for (partition, offset) in try await reset.perform(on: name, admin) {
+                if reset.export { Terminal.print("\(partition.topic),\(partition.partition),\(offset)") }
+                table.add([name, partition.topic, String(partition.partition), String(offset)])
+            }
+        }
+        if reset.export { return }
+        Terminal.print("")
+        for line in table.lines { Terminal.print(line) }
+    }
+
+    /// Forgets the group's position in the topics named, or in some of their partitions.
+    private func deleteOffsets(_ name: String, _ admin: KafkaAdminClient) async throws {
+        var partitions: [TopicPartition] = []
+        for text in reset.topic {
+            guard let (topic, chosen) = OffsetResetOptions.selection(text) else { continue }
+            if let chosen {
+                partitions += chosen.map { TopicPartition(topic: topic, partition: $0) }
+            } else {
+                let committed = try await admin.listConsumerGroupOffsets(name).keys.filter { $0.topic == topic }
+                guard !committed.isEmpty else {
+                    throw CommandFailure("group '\(name)' has no position in topic '\(topic)'")
+                }
+                partitions += committed
+            }
+        }
+        let results = try await admin.deleteConsumerGroupOffsets(name, partitions: partitions)
+        var table = TextTable([
+            .init(title: "TOPIC", minimumWidth: 30), .init(title: "PARTITION", minimumWidth: 15),
+            .init(title: "STATUS", minimumWidth: 0),
+        ])
+        var failed = 0
+        for (partition, result) in results.sorted(by: { $0.key < $1.key }) {
+            var status = "Successful"
+            if case .failure(let error) = result {
+                status = "Error: \(error)"
+                failed += 1
+            }
+            table.add([partition.topic, String(partition.partition), status])
+        }
+        for line in table.lines { Terminal.print(line) }
+        if failed > 0 { throw CommandFailure("\(failed) positions could not be deleted") }
     }
 
     private func names(_ admin: KafkaAdminClient) async throws -> [String] {

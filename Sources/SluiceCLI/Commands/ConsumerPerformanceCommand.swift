@@ -111,9 +111,9 @@ struct ConsumerPerformanceCommand: AsyncParsableCommand {
         let seconds = max(start.duration(to: end) / .milliseconds(1), 1) / 1000
         let fetching = max(joined.duration(to: end) / .milliseconds(1), 1) / 1000
         let megabytes = Double(bytes) / 1_048_576
-        let now = WallClock.milliseconds
+        let now = WallClock.now()
         let fields = [
-            WallClock.text(now - Int64(seconds * 1000)), WallClock.text(now), megabytes.fixed(4),
+            LocalTime.text(now - Int64(seconds * 1000)), LocalTime.text(now), megabytes.fixed(4),
             (megabytes / seconds).fixed(4), "\(count)", (Double(count) / seconds).fixed(4),
             "\(Int(start.duration(to: joined) / .milliseconds(1)))", "\(Int(fetching * 1000))",
             (megabytes / fetching).fixed(4), (Double(count) / fetching).fixed(4),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KafkaClient
+import KafkaProtocol
 
 /// Where `consumer-groups --reset-offsets` moves a group.
 struct OffsetResetOptions: ParsableArguments {
@@ -103,7 +104,7 @@ struct OffsetResetOptions: ParsableArguments {
         let first = try await ends(.earliest), last = try await ends(.latest)
         let time =
             toDatetime.flatMap(ResetTime.datetime)
-            ?? byDuration.flatMap(ResetTime.duration).map { ResetTime.now() - $0 }
+            ?? byDuration.flatMap(ResetTime.duration).map { WallClock.now() - $0 }
         var timed: [TopicPartition: Int64] = [:]
         if let time { timed = try await ends(.timestamp(time)) }
         var result: [(TopicPartition, Int64)] = []

@@ -7,8 +7,8 @@ import Logging
 struct StorageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "storage",
-        abstract: "Make a data folder, with users, before the first start.",
-        subcommands: [Format.self])
+        abstract: "Make a data folder, with users, before the first start; show what is in one.",
+        subcommands: [Format.self, Info.self])
 
     /// `sluice storage format`
     struct Format: AsyncParsableCommand {

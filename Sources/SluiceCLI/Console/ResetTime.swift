@@ -8,13 +8,6 @@
 
 /// The times that `consumer-groups --reset-offsets` takes, in milliseconds since 1970.
 enum ResetTime {
-    /// Now, by the system's clock.
-    static func now() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
-
     /// Reads `2026-11-22T14:30:00.000`, with `Z` or `+01:00` behind it or in UTC; seconds and fraction may be left out.
     static func datetime(_ text: String) -> Int64? {
         var rest = Substring(text)

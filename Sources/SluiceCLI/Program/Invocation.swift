@@ -8,6 +8,7 @@ enum Invocation {
         "kafka-get-offsets": "get-offsets",
         "kafka-delete-records": "delete-records",
         "kafka-storage": "storage",
+        "kafka-dump-log": "dump-log",
         "kafka-producer-perf-test": "producer-perf-test",
         "kafka-consumer-perf-test": "consumer-perf-test",
         "kafka-server-start": "broker",

@@ -24,14 +24,7 @@ enum ProcessClock {
 }
 
 /// A moment as Kafka's tools print it: `2026-11-22 13:37:00:123`, in local time.
-enum WallClock {
-    /// ms since 1970.
-    static var milliseconds: Int64 {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
-    }
-
+enum LocalTime {
     static func text(_ milliseconds: Int64) -> String {
         var seconds = time_t(milliseconds / 1000)
         var parts = tm()

@@ -30,7 +30,7 @@ struct Sluice: AsyncParsableCommand {
                 subcommands: [
                     TopicsCommand.self, ConsoleProducerCommand.self, ConsoleConsumerCommand.self,
                     ConsumerGroupsCommand.self, ConfigsCommand.self, VerifyCommand.self,
-                    GetOffsetsCommand.self, DeleteRecordsCommand.self, StorageCommand.self,
+                    GetOffsetsCommand.self, DeleteRecordsCommand.self, StorageCommand.self, DumpLogCommand.self,
                     ProducerPerformanceCommand.self, ConsumerPerformanceCommand.self,
                 ]),
         ]
