@@ -17,7 +17,7 @@ CONFIGURATION ?= debug
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-services test test-examples soak chaos soak-sink crash-services fuzz compat bench bench-client \
+.PHONY: help build demo demo-services test test-examples soak crash chaos soak-sink crash-services fuzz compat bench bench-client \
 	format lint deps clean
 
 help: ## Show this list
@@ -51,6 +51,11 @@ test: ## Install what is missing, build everything, run every test
 chaos: ## Three Connect workers, forty tasks, accidents (CHAOS_SECONDS=300 SEED=1)
 	swift build --product sluice $(SWIFT_FLAGS)
 	python3 Tests/IntegrationTests/Support/connect_chaos.py .build/debug/sluice $(or $(CHAOS_SECONDS),300) $(or $(SEED),1)
+
+crash: ## Kill the broker 200 times under idempotent and transactional producers (ROUNDS=200)
+	@scripts/install-deps.sh build test
+	swift build --build-tests $(SWIFT_FLAGS)
+	SLUICE_KILL_ROUNDS=$(or $(ROUNDS),200) swift test --skip-build $(SWIFT_FLAGS) --filter DurabilityTests
 
 soak: ## Random histories of power cuts and kills, many seeds (SEEDS=20000 FIRST=0)
 	swift build --build-tests $(SWIFT_FLAGS)

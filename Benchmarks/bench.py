@@ -15,6 +15,7 @@ from client import client_tables
 from connect import connect_tables
 from latency import mariadb, measure_latency, postgresql, sqlite
 from processes import Sluice, Tansu, idle_figures, measure_start
+from scale import scale_tables
 from services import services_tables
 from sql import sql_table
 from table import percentile, print_table
@@ -77,9 +78,13 @@ def main():
     parser.add_argument("--records", type=int, default=200_000, help="records that the listeners read")
     parser.add_argument("--table-rows", type=int, default=1_000_000, help="rows of the table that is read and written")
     parser.add_argument("--megabytes", type=int, default=100, help="record bytes per run of the broker tables")
-    parser.add_argument("only", nargs="*", help="start, latency, sql, broker, connect, services, client; everything by default")
+    parser.add_argument("--watch", type=int, default=10, help="seconds that the broker with many of a thing is watched")
+    parser.add_argument("--gigabytes", type=float, default=1, help="data of the broker that is started again")
+    parser.add_argument(
+        "only", nargs="*",
+        help="start, latency, sql, broker, scale, connect, services, client; everything by default")
     options = parser.parse_args()
-    only = options.only or "start, latency, sql, broker, connect, services, client".split(", ")
+    only = options.only or "start, latency, sql, broker, scale, connect, services, client".split(", ")
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}  {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start")
     if load > 0.5 * os.cpu_count():
@@ -94,6 +99,8 @@ def main():
         connect_tables(options.sluice)
     if "broker" in only:
         broker_tables(options.sluice, options.megabytes)
+    if "scale" in only:
+        scale_tables(options.sluice, options.watch, options.gigabytes)
     if "services" in only:
         services_tables(options.sluice, options.probe, options.records)
     if "client" in only:
