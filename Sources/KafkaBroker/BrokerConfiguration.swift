@@ -131,6 +131,9 @@ public struct BrokerConfiguration: Sendable {
             int("group.consumer.heartbeat.interval.ms").map { Int32(clamping: $0) }
             ?? consumerGroupLimits.heartbeatInterval
         consumerGroupLimits.maxSize = int("group.consumer.max.size") ?? consumerGroupLimits.maxSize
+        consumerGroupLimits.migration =
+            properties["group.consumer.migration.policy"].flatMap { GroupMigrationPolicy(rawValue: $0.lowercased()) }
+            ?? consumerGroupLimits.migration
         maxRequestBytes = int("socket.request.max.bytes") ?? maxRequestBytes
         fetchMaxBytes = int("fetch.max.bytes") ?? fetchMaxBytes
         maxConnections = int("max.connections") ?? maxConnections

@@ -1,5 +1,6 @@
 import KafkaProtocol
 import NIOCore
+import OrderedCollections
 import Testing
 
 @testable import KafkaBroker
@@ -164,5 +165,76 @@ import Testing
             try restored.take(.record(key: record.key, value: record.value, producerID: nil))
         }
         #expect(restored.groups.isEmpty)
+    }
+
+    /// KIP-848, "Upgrade to the new protocol": the classic members' generation is their epoch, and heartbeats call them.
+    @Test func classicMembersAreLedByTheirHeartbeats() throws {
+        func metadata(owned: [Int32]) throws -> [ClassicGroup.MemberProtocol] {
+            var subscription = ConsumerProtocolSubscription()
+            subscription.topics = ["a"]
+            var entry = ConsumerProtocolSubscription.TopicPartition()
+            entry.topic = "a"
+            entry.partitions = owned
+            if !owned.isEmpty { subscription.ownedPartitions = [entry] }
+            return [.init(name: "range", metadata: try subscription.encodeVersioned(version: 1))]
+        }
+        func assignment(_ partitions: Range<Int32>) throws -> ByteBuffer {
+            var assignment = ConsumerProtocolAssignment()
+            var entry = ConsumerProtocolAssignment.TopicPartition()
+            entry.topic = "a"
+            entry.partitions = Array(partitions)
+            assignment.assignedPartitions = [entry]
+            return try assignment.encodeVersioned(version: 1)
+        }
+        var classic = ClassicGroup(id: "g", initialRebalanceDelay: 0)
+        (classic.generation, classic.protocolType, classic.protocolName) = (3, "consumer", "range")
+        for (id, share) in [("m1", Int32(0)..<3), ("m2", 3..<6)] {
+            var member = ClassicGroup.Member(
+                id: id, instanceID: nil, clientID: id, clientHost: "/", sessionTimeout: 10_000,
+                rebalanceTimeout: 60_000, protocols: try metadata(owned: []), deadline: 0)
+            member.assignment = try assignment(share)
+            classic.members[id] = member
+        }
+        var group = try #require(ConsumerGroup(upgrading: classic, topics: topics(), now: 0))
+        let first = try beat(&group, "c", 0)
+        #expect(first.epoch == 4 && first.assignment == [:], "all is still the others'")
+
+        var names: [KafkaUUID: String] = [:]
+        for name in topics().names { if let topic = topics().topic(named: name) { names[topic.id] = name } }
+        func share(_ bytes: ByteBuffer) throws -> [Int32] {
+            try ConsumerProtocolAssignment.decodeVersioned(bytes).assignedPartitions.flatMap(\.partitions)
+        }
+        for id in ["m1", "m2"] {
+            let call = { (generation: Int32) in
+                group.classicHeartbeat(memberID: id, instanceID: nil, generation: generation, now: 1)
+            }
+            #expect(call(2) == .illegalGeneration && call(3) == .rebalanceInProgress)
+            let join = ClassicGroup.JoinInput(
+                memberID: id, generatedMemberID: "", clientID: id, clientHost: "/", sessionTimeout: 10_000,
+                rebalanceTimeout: 60_000, protocolType: "consumer", protocols: try metadata(owned: []),
+                requiresMemberID: true, supportsSkippingAssignment: true, token: 0)
+            let joined = try group.classicJoin(join, limits: ConsumerGroupLimits(), topics: topics(), now: 2).outcome
+            #expect(joined.error == .none && joined.generation == 4 && joined.leader.isEmpty && joined.members.isEmpty)
+            let synced = group.classicSync(
+                .init(
+                    memberID: id, generation: 4, protocolType: "consumer", protocolName: "range", assignments: [:],
+                    token: 0),
+                names: { names[$0] }, now: 3)
+            #expect(try synced.error == .none && share(synced.assignment).count == 2)
+            #expect(call(4) == .none)
+        }
+        let given = try #require(try beat(&group, "c", 4, owned: []).assignment)
+        #expect(given.values.reduce(0) { $0 + $1.count } == 2)
+
+        var restored = GroupReplay()
+        for record in try ConsumerGroupRecords.everything(group) {
+            try restored.take(.record(key: record.key, value: record.value, producerID: nil))
+        }
+        #expect(restored.consumers["g"]?.members == group.members)
+        _ = try group.leave("c", instanceID: nil, epoch: -1)
+        #expect(group.isClassicOnly)
+        let back = group.downgraded(initialRebalanceDelay: 0, names: { names[$0] }, now: 4)
+        #expect(back.generation == 5 && back.state == .stable && back.protocolName == "range")
+        #expect(try back.members.values.map { try share($0.assignment).count } == [2, 2])
     }
 }

@@ -71,6 +71,15 @@ struct ForeignClientTests {
         await broker.stop()
     }
 
+    @Test(
+        "librdkafka's groups go over to the consumer protocol and back while they run",
+        .enabled(if: has("confluent_kafka")), arguments: ["range", "cooperative-sticky"])
+    func migration(strategy: String) async throws {
+        let broker = try await TestBroker.start(properties: Self.quickHeartbeats)
+        try await runScript(["python3", "\(Self.compat)/librdkafka/migration.py"], on: broker, [strategy])
+        await broker.stop()
+    }
+
     @Test("librdkafka's committed offsets survive a restart", .enabled(if: has("confluent_kafka")))
     func offsetsSurvive() async throws {
         let script = ["python3", "\(Self.compat)/librdkafka/offsets.py"]

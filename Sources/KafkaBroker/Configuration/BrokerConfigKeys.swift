@@ -17,6 +17,10 @@ enum BrokerConfigKeys {
             "group.consumer.max.size", .int, "2147483647", minimum: 1,
             "Most members of a group of the consumer protocol."),
         ConfigKey(
+            "group.consumer.migration.policy", .string, "bidirectional",
+            allowed: GroupMigrationPolicy.allCases.map(\.rawValue),
+            "Whether groups with members go over between the protocols: disabled, upgrade, downgrade, bidirectional."),
+        ConfigKey(
             "group.consumer.session.timeout.ms", .int, "45000", minimum: 1,
             "How long a member of the consumer protocol may stay silent."),
         ConfigKey(

@@ -22,6 +22,7 @@ extension ConsumerGroup {
         if let topics = input.topics { member.topics = Set(topics).sorted() }
         if let pattern = input.pattern { member.pattern = pattern.isEmpty ? nil : pattern }
         member.assignor = input.assignor ?? member.assignor
+        member.classic = input.classic
         let isSubscriptionNew = arrival == .new || !member.isSubscribed(as: before)
         if isNew || member != before { changes.members.insert(member.id) }
         set(member)
@@ -46,7 +47,7 @@ extension ConsumerGroup {
             changes.assignments.insert(next.id)
         }
         if isNew { changes.assignments.insert(next.id) }
-        sessionDeadlines[next.id] = now + limits.sessionTimeout
+        sessionDeadlines[next.id] = now + (next.classic.map { Int64($0.sessionTimeout) } ?? limits.sessionTimeout)
         updateRevocationDeadline(next, was: member, now: now)
         let mustTell = input.isFull || input.epoch == 0 || next.assigned != before.assigned
         let outcome = Outcome(
@@ -62,7 +63,7 @@ extension ConsumerGroup {
         _ input: Heartbeat, _ limits: ConsumerGroupLimits, _ changes: inout Changes
     ) throws(Refusal) -> (member: Member, arrival: Arrival) {
         if let instanceID = input.instanceID, let owner = staticMembers[instanceID], owner != input.memberID {
-            guard input.epoch == 0 else {
+            guard input.epoch == 0 || input.classic != nil else {
                 throw Refusal(.fencedInstanceId, "Static member \(input.memberID) was replaced by \(owner).")
             }
             return (try replaceStatic(owner, with: input, &changes), .back)
@@ -106,7 +107,8 @@ extension ConsumerGroup {
         _ owner: String, with input: Heartbeat, _ changes: inout Changes
     ) throws(Refusal) -> Member {
         guard let old = members[owner] else { throw Refusal(.unknownMemberId, "No member \(owner).") }
-        guard old.epoch == Self.staticLeavingEpoch else {
+        // A classic member does not say that it will be back; its new process takes its place.
+        guard old.epoch == Self.staticLeavingEpoch || old.classic != nil else {
             throw Refusal(
                 .unreleasedInstanceId,
                 "Instance id \(old.instanceID ?? "") is still in use by member \(owner) of group \(id).")
@@ -151,7 +153,7 @@ extension ConsumerGroup {
         return changes
     }
 
-    private mutating func drop(_ memberID: String, _ changes: inout Changes) {
+    mutating func drop(_ memberID: String, _ changes: inout Changes) {
         remove(memberID)
         subscribed.byMember[memberID] = nil
         changes.removed.insert(memberID)
@@ -167,12 +169,14 @@ extension ConsumerGroup {
         var changes = Changes()
         let late = sessionDeadlines.filter { $0.value <= now }.keys
         let stubborn = revocationDeadlines.filter { $0.value <= now }.keys
-        for memberID in Set(late).union(stubborn) { drop(memberID, &changes) }
+        let absent = joinDeadlines.filter { $0.value <= now }.keys
+        for memberID in Set(late).union(stubborn).union(absent) { drop(memberID, &changes) }
         return changes
     }
 
     private mutating func updateRevocationDeadline(_ member: Member, was: Member, now: Int64) {
-        guard member.state == .unrevokedPartitions else {
+        // A classic member is given time to join instead.
+        guard member.state == .unrevokedPartitions, member.classic == nil else {
             revocationDeadlines[member.id] = nil
             return
         }
@@ -187,7 +191,8 @@ extension ConsumerGroup {
     func checkCommit(memberID: String, epoch: Int32) -> ErrorCode {
         if memberID.isEmpty, epoch < 0, members.isEmpty { return .none }
         guard let member = members[memberID] else { return .unknownMemberId }
-        return member.epoch == epoch ? .none : .staleMemberEpoch
+        guard member.epoch != epoch else { return .none }
+        return member.classic == nil ? .staleMemberEpoch : .illegalGeneration
     }
 
     func checkFetch(memberID: String?, epoch: Int32) -> ErrorCode {
@@ -205,4 +210,14 @@ struct ConsumerGroupLimits: Sendable {
     var heartbeatInterval: Int32 = 5_000
     /// Most members (`group.consumer.max.size`).
     var maxSize = Int(Int32.max)
+    /// Whether groups with members go over between the protocols (`group.consumer.migration.policy`).
+    var migration = GroupMigrationPolicy.bidirectional
+}
+
+/// Kafka's `group.consumer.migration.policy`.
+enum GroupMigrationPolicy: String, CaseIterable {
+    case disabled, upgrade, downgrade, bidirectional
+
+    var allowsUpgrade: Bool { self == .upgrade || self == .bidirectional }
+    var allowsDowngrade: Bool { self == .downgrade || self == .bidirectional }
 }

@@ -42,6 +42,8 @@ struct ConsumerGroup {
         var assigned: TopicAssignment = [:]
         /// What it has been asked to give up and may still have.
         var revoking: TopicAssignment = [:]
+        /// Set if the member speaks the classic protocol.
+        var classic: ClassicSession?
 
         /// Whether what the member is subscribed to differs.
         func isSubscribed(as other: Member) -> Bool { topics == other.topics && pattern == other.pattern }
@@ -60,6 +62,8 @@ struct ConsumerGroup {
         var pattern: String?
         var assignor: String?
         var owned: TopicAssignment?
+        /// Set if the member speaks the classic protocol.
+        var classic: ClassicSession?
 
         /// A member that tells everything wants to be told everything.
         var isFull: Bool { rebalanceTimeout != -1 && (topics != nil || pattern != nil) && owned != nil }
@@ -101,6 +105,8 @@ struct ConsumerGroup {
     /// When a member is removed unless it is heard of before, and when one must have given up what it was asked for.
     var sessionDeadlines: [String: Int64] = [:]
     var revocationDeadlines: [String: Int64] = [:]
+    /// When a classic member must have joined, or fetched its share, at the latest.
+    var joinDeadlines: [String: Int64] = [:]
 
     init(id: String) { self.id = id }
 
@@ -112,7 +118,8 @@ struct ConsumerGroup {
 
     /// The earliest time at which `expire` has something to do.
     var nextDeadline: Int64? {
-        [sessionDeadlines.values.min(), revocationDeadlines.values.min()].compactMap(\.self).min()
+        [sessionDeadlines.values.min(), revocationDeadlines.values.min(), joinDeadlines.values.min()]
+            .compactMap(\.self).min()
     }
 
     /// The assignor that most members ask for; those that do not ask take the first.
@@ -153,6 +160,7 @@ struct ConsumerGroup {
         targets[id] = nil
         sessionDeadlines[id] = nil
         revocationDeadlines[id] = nil
+        joinDeadlines[id] = nil
         if let instanceID = member.instanceID, staticMembers[instanceID] == id { staticMembers[instanceID] = nil }
     }
 }

@@ -103,6 +103,17 @@ enum ConsumerGroupRecords {
         value.subscribedTopicRegex = member.pattern
         value.rebalanceTimeoutMs = member.rebalanceTimeout
         value.serverAssignor = member.assignor
+        value.classicMemberMetadata = member.classic.map { classic in
+            var metadata = ConsumerGroupMemberMetadataValue.ClassicMemberMetadata()
+            metadata.sessionTimeoutMs = classic.sessionTimeout
+            metadata.supportedProtocols = classic.protocols.map { offered in
+                var entry = ConsumerGroupMemberMetadataValue.ClassicMemberMetadata.ClassicProtocol()
+                entry.name = offered.name
+                entry.metadata = offered.metadata
+                return entry
+            }
+            return metadata
+        }
         return try value.encodeVersioned(version: 0)
     }
 
@@ -196,6 +207,12 @@ extension ConsumerGroup {
             member.pattern = value.subscribedTopicRegex.flatMap { $0.isEmpty ? nil : $0 }
             member.rebalanceTimeout = value.rebalanceTimeoutMs
             member.assignor = value.serverAssignor
+            member.classic = value.classicMemberMetadata.map { classic in
+                ClassicSession(
+                    sessionTimeout: classic.sessionTimeoutMs,
+                    protocols: classic.supportedProtocols.map { .init(name: $0.name, metadata: $0.metadata.detached()) }
+                )
+            }
             set(member)
         case .current(let id, let value):
             guard let value, var member = members[id] else { return }

@@ -28,7 +28,7 @@ final class CoordinatorTopic {
 
     let definition: Definition
     private let configuration: BrokerConfiguration
-    private let topics: TopicRegistry
+    let topics: TopicRegistry
     private let flusher: LogFlusher
     private let eventLoop: any EventLoop
     /// Appends that are not on disk yet, by partition.

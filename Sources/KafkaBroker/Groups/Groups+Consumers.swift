@@ -17,10 +17,9 @@ extension Groups {
         }
         guard entry.consumer == nil else { return entry }
         guard isJoining else { throw Refusal(.groupIdNotFound, "Group \(id) is not a consumer group.") }
-        guard entry.group.members.isEmpty, entry.group.pendingMembers.isEmpty else {
-            throw Refusal(
-                .groupIdNotFound,
-                "Group \(id) has members of the classic protocol; they have to leave before others can join.")
+        guard entry.group.members.isEmpty else {
+            try upgrade(entry, id: id)
+            return entry
         }
         if entry.group.protocolType != nil {
             do throws(WireError) {
@@ -64,7 +63,7 @@ extension Groups {
         }
     }
 
-    private func write(
+    func write(
         _ records: [GroupRecords.Encoded], of entry: Entry, id: String, _ done: @escaping (ErrorCode) -> Void
     ) {
         entry.mustWriteAll = false
@@ -77,6 +76,7 @@ extension Groups {
     /// Removes members whose time is over.
     func expireConsumers(_ entry: Entry, now: Int64) {
         guard let changes = entry.consumer?.expire(now: now) else { return }
+        defer { downgradeIfClassic(entry, now: now) }
         persist(changes, entry) { error in
             guard error != .none else { return }
             self.logger.warning(
@@ -92,7 +92,8 @@ extension Groups {
         guard let consumer = entry.consumer else {
             return entry.group.checkCommit(memberID: memberID, instanceID: instanceID, generation: epoch, now: now)
         }
-        if version < 9, !consumer.members.isEmpty { return .unsupportedVersion }
+        let isClassic = consumer.members[memberID]?.classic != nil
+        if version < 9, !consumer.members.isEmpty, !isClassic { return .unsupportedVersion }
         return consumer.checkCommit(memberID: memberID, epoch: epoch)
     }
 }
@@ -128,8 +129,9 @@ extension ConsumerGroup {
     /// After a start every member has a whole session to be heard of, and as long to give up what it was asked for.
     mutating func restart(now: Int64, limits: ConsumerGroupLimits) {
         for member in members.values {
-            sessionDeadlines[member.id] = now + limits.sessionTimeout
-            if member.state == .unrevokedPartitions {
+            sessionDeadlines[member.id] =
+                now + (member.classic.map { Int64($0.sessionTimeout) } ?? limits.sessionTimeout)
+            if member.state == .unrevokedPartitions, member.classic == nil {
                 revocationDeadlines[member.id] = now + Int64(max(1, member.rebalanceTimeout))
             }
         }

@@ -107,6 +107,7 @@ enum ConsumerGroupHeartbeatHandler: RequestHandler {
         let changes = try consumer.leave(
             request.memberId, instanceID: request.instanceId, epoch: request.memberEpoch)
         entry.consumer = consumer
+        defer { groups.downgradeIfClassic(entry, now: SteadyClock.now()) }
         groups.persist(changes, entry) { error in
             guard error == .none else { return call.respond(failure(error, nil)) }
             var response = Response()

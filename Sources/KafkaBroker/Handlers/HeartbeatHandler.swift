@@ -8,10 +8,16 @@ enum HeartbeatHandler: RequestHandler {
         call.node.groups.run { groups in
             var response = HeartbeatResponse()
             do throws(Refusal) {
+                let entry = try groups.entry(request.groupId)
+                let (member, instance) = (request.memberId, request.groupInstanceId)
+                let (generation, now) = (request.generationId, SteadyClock.now())
                 response.errorCode =
-                    try groups.entry(request.groupId)?.group.heartbeat(
-                        memberID: request.memberId, instanceID: request.groupInstanceId,
-                        generation: request.generationId, now: SteadyClock.now()) ?? .unknownMemberId
+                    entry?.consumer?.classicHeartbeat(
+                        memberID: member, instanceID: instance, generation: generation, now: now)
+                    ?? entry?.group.heartbeat(
+                        memberID: member, instanceID: instance, generation: generation, now: now)
+                    ?? .unknownMemberId
+                if let entry { groups.schedule(entry) }
             } catch {
                 response.errorCode = error.code.forCoordinator
             }

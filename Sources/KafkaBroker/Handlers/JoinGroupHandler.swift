@@ -6,7 +6,8 @@ import OrderedCollections
 ///
 /// - v0 has no rebalance timeout: the session timeout serves. v4+ MEMBER_ID_REQUIRED, v5+ static members, v7+ protocol
 ///   type in the answer, v9+ the leader may be told to skip the assignment.
-/// - The answer waits until all members have joined; see `ClassicGroup`.
+/// - The answer waits until all members have joined; see `ClassicGroup`. A group that has members of the consumer protocol
+///   answers at once; see `ConsumerGroup.classicJoin`.
 enum JoinGroupHandler: RequestHandler {
     typealias Request = JoinGroupRequest
 
@@ -31,12 +32,13 @@ enum JoinGroupHandler: RequestHandler {
         if existing == nil && !request.memberId.isEmpty { return refuse(.unknownMemberId, request, call) }
         let entry: Groups.Entry
         if let existing { entry = existing } else { entry = try groups.entryOrNew(request.groupId) }
-        try groups.becomeClassic(entry)
+        let isMixed = entry.consumer?.members.isEmpty == false
+        if !isMixed { try groups.becomeClassic(entry) }
         let members = entry.group.members
         if members[request.memberId] == nil && members.count >= groups.configuration.groupMaxSize {
             return refuse(.groupMaxSizeReached, request, call)
         }
-        let token = groups.awaitJoin { outcome in answer(outcome, call) }
+        let token = isMixed ? 0 : groups.awaitJoin { outcome in answer(outcome, call) }
         let input = ClassicGroup.JoinInput(
             memberID: request.memberId,
             generatedMemberID: "\(request.groupInstanceId ?? call.clientID)-\(KafkaUUID.random().dashed)",
@@ -47,6 +49,7 @@ enum JoinGroupHandler: RequestHandler {
             protocolType: request.protocolType,
             protocols: request.protocols.map { .init(name: $0.name, metadata: $0.metadata.detached()) },
             requiresMemberID: call.version >= 4, supportsSkippingAssignment: call.version >= 9, token: token)
+        if isMixed { return try groups.joinConsumers(entry, input) { answer($0, call) } }
         groups.perform(entry.group.join(input, now: SteadyClock.now()), entry)
     }
 

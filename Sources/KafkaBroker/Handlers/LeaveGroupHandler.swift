@@ -23,7 +23,13 @@ enum LeaveGroupHandler: RequestHandler {
                     var answer = LeaveGroupResponse.MemberResponse()
                     answer.memberId = member.memberId
                     answer.groupInstanceId = member.groupInstanceId
-                    if let entry {
+                    if let entry,
+                        let left = entry.consumer?.classicLeave(
+                            memberID: member.memberId, instanceID: member.groupInstanceId)
+                    {
+                        answer.errorCode = left.error
+                        groups.persist(left.changes, entry) { _ in }
+                    } else if let entry {
                         let result = entry.group.leave(
                             memberID: member.memberId, instanceID: member.groupInstanceId, now: SteadyClock.now())
                         answer.errorCode = result.error

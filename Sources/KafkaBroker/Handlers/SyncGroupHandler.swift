@@ -14,13 +14,20 @@ enum SyncGroupHandler: RequestHandler {
                 guard let entry = try groups.entry(request.groupId) else {
                     return answer(.init(error: .unknownMemberId), call)
                 }
-                let token = groups.awaitSync { outcome in answer(outcome, call) }
+                let isMixed = entry.consumer != nil
+                let token = isMixed ? 0 : groups.awaitSync { outcome in answer(outcome, call) }
                 var assignments: [String: ByteBuffer] = [:]
                 for entry in request.assignments { assignments[entry.memberId] = entry.assignment.detached() }
                 let input = ClassicGroup.SyncInput(
                     memberID: request.memberId, instanceID: request.groupInstanceId, generation: request.generationId,
                     protocolType: request.protocolType, protocolName: request.protocolName, assignments: assignments,
                     token: token)
+                if isMixed {
+                    let outcome = entry.consumer?.classicSync(
+                        input, names: groups.topicName, now: SteadyClock.now())
+                    groups.schedule(entry)
+                    return answer(outcome ?? .init(error: .unknownMemberId), call)
+                }
                 groups.perform(entry.group.sync(input, now: SteadyClock.now()), entry)
             } catch {
                 answer(.init(error: error.code.forCoordinator), call)
