@@ -8,6 +8,7 @@ import collections
 import contextlib
 import glob
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -160,6 +161,18 @@ def pace_table(folder, sluice):
         ["", "p50 ms", "peer", "ratio", "p99 ms", "peer", "ratio"], rows)
 
 
+def disk_floor(folder, size, count):
+    """What the system takes for the same writes and waits, from a C program that does nothing else."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [os.path.join(folder, "raw"), "disk", os.path.join(folder, "floor"), str(size), str(count)],
+        stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, size = map(float, done.stdout.split())
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(seconds, size, None, None, cpu / size * GB)
+
+
 def limit_table(folder, sluice, megabytes):
     """One connection of a client that only sends prepared bytes, or only counts."""
     rows = []
@@ -184,6 +197,10 @@ def limit_table(folder, sluice, megabytes):
     ours, peer = max(ours, key=rate), max(peer, key=rate) if peer else None
     rows.append(["fetch, reader counts, best of 3", *against(ours, peer, rate, 0)[:2],
                  *against(ours, peer, lambda r: r.cpu, 2), "0.2; 2000 MB/s"])
+    for size in (64_000, 1_000_000):
+        floor = disk_floor(folder, size, int(megabytes * 1e6 / size))
+        rows.append([f"the disk alone: write {size // 1000} KB and fdatasync", f"{rate(floor):.0f}", "-",
+                     f"{floor.cpu:.2f}", "-", "-", "-"])
     print_table(
         f"The broker's own limit, one connection, one partition, {megabytes} MB",
         ["", "MB/s", "peer", "CPU s/GB", "peer", "less", "goal"], rows)

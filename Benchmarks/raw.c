@@ -1,11 +1,12 @@
 // raw produce PORT TOPIC SIZE BATCH COUNT ACKS, raw fetch PORT TOPIC BYTES: a broker's own limit, with peers that do
-// next to nothing.
+// next to nothing. raw disk FILE SIZE COUNT: the disk's own limit, COUNT writes of SIZE bytes, each waited for.
 //
 // The producer sends one prepared request (Produce v3: one batch of BATCH records of SIZE bytes) COUNT times over one
 // connection, five under way. The reader asks for one topic's partition 0 (Fetch v4) from its beginning until it has
 // seen BYTES; it looks at batch headers only and has the kernel throw the rest away. Both print seconds and bytes.
 #include <arpa/inet.h>
 #include <endian.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -207,11 +208,24 @@ static void fetch(char **argv) {
     printf("%f %llu\n", now() - began, (unsigned long long)seen);
 }
 
+static void disk(char **argv) {
+    size_t size = strtoull(argv[3], NULL, 10), count = strtoull(argv[4], NULL, 10);
+    int file = open(argv[2], O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    if (file < 0 || size > sizeof out) fail("the file cannot be made, or SIZE is too large");
+    double began = now();
+    for (size_t n = 0; n < count; n++) {
+        if (pwrite(file, out, size, (off_t)(n * size)) != (ssize_t)size || fdatasync(file) != 0) fail("a write failed");
+    }
+    printf("%f %llu\n", now() - began, (unsigned long long)(size * count));
+}
+
 int main(int argc, char **argv) {
     if (argc == 8 && strcmp(argv[1], "produce") == 0) {
         produce(argv);
     } else if (argc == 5 && strcmp(argv[1], "fetch") == 0) {
         fetch(argv);
+    } else if (argc == 5 && strcmp(argv[1], "disk") == 0) {
+        disk(argv);
     } else {
         fail("usage: see the head of raw.c");
     }
