@@ -170,14 +170,14 @@ public final class LogDirectory: Sendable {
     /// before all files are removed.
     public func deleteLog(topic: String, partition: Int32) throws(StorageError) {
         let name = LogName(topic: topic, partition: partition)
+        guard try fileSystem.information("\(path)/\(name)") != nil else {
+            throw StorageError(.notFound, "\(path) has no log \(name)")
+        }
         forget(name)
         // First: a log that gets the name before this one is forgotten must not be taken for it after a crash.
         try writeCheckpointFiles()
         forget(name)
         try state.withLock { state throws(StorageError) in
-            guard try fileSystem.information("\(path)/\(name)") != nil else {
-                throw StorageError(.notFound, "\(path) has no log \(name)")
-            }
             try cleaner.forget(name)
             let mark = KafkaUUID.random().description.filter { $0 != "-" }
             let doomed = "\(path)/\("\(name)".prefix(200)).\(mark)-delete"

@@ -65,7 +65,12 @@ final class Partition: Sendable {
             return Array(state.waits.values)
         }
         for wait in waits { wait.abandon() }
-        try directory.deleteLog(topic: topic, partition: index)
+        do throws(StorageError) {
+            try directory.deleteLog(topic: topic, partition: index)
+        } catch {
+            // A partition that nobody has used has no files.
+            if error.code != .notFound { throw error }
+        }
     }
 
     // MARK: Waiting for data
