@@ -64,7 +64,14 @@ let package = Package(
             name: "CMariaDB", path: "Sources/CSystem/CMariaDB", providers: [.apt(["libmariadb-dev"])]),
         .systemLibrary(
             name: "CPostgreSQL", path: "Sources/CSystem/CPostgreSQL", providers: [.apt(["libpq-dev"])]),
+        // So is OpenSSL, when TLS is first used.
+        .systemLibrary(name: "COpenSSL", path: "Sources/CSystem/COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(name: "CCRC32C", path: "Sources/CSystem/CCRC32C"),
+
+        .target(name: "LibraryLoading", swiftSettings: swiftSettings),
+        .target(
+            name: "TransportSecurity", dependencies: ["LibraryLoading", "COpenSSL", nioCore],
+            swiftSettings: swiftSettings),
 
         .target(
             name: "KafkaProtocol",
@@ -75,12 +82,15 @@ let package = Package(
         .target(
             name: "KafkaBroker",
             dependencies: [
-                "KafkaStorage", "KafkaProtocol", nioCore, nioPosix, nioConcurrency, logging, deque, collections,
+                "KafkaStorage", "KafkaProtocol", "TransportSecurity", nioCore, nioPosix, nioConcurrency, logging, deque,
+                collections,
             ],
             swiftSettings: swiftSettings),
         .target(
             name: "KafkaClient",
-            dependencies: ["KafkaProtocol", nioCore, nioPosix, nioConcurrency, logging, deque, collections],
+            dependencies: [
+                "KafkaProtocol", "TransportSecurity", nioCore, nioPosix, nioConcurrency, logging, deque, collections,
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "KafkaService",
@@ -94,7 +104,8 @@ let package = Package(
         .target(
             name: "ConnectSQL",
             dependencies: [
-                "ConnectAPI", "CSQLite", "CMariaDB", "CPostgreSQL", nioCore, nioConcurrency, logging, collections,
+                "ConnectAPI", "LibraryLoading", "CSQLite", "CMariaDB", "CPostgreSQL", nioCore, nioConcurrency, logging,
+                collections,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -102,8 +113,8 @@ let package = Package(
         .target(
             name: "ConnectRuntime",
             dependencies: [
-                "ConnectAPI", "KafkaClient", "KafkaProtocol", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging,
-                collections, deque,
+                "ConnectAPI", "KafkaClient", "KafkaProtocol", "TransportSecurity", nioCore, nioPosix, nioHTTP1,
+                nioConcurrency, logging, collections, deque,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -136,13 +147,17 @@ let package = Package(
             name: "KafkaProtocolTests", dependencies: ["KafkaProtocol", "MessageGenerator", "CCRC32C", nioCore],
             exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(
+            name: "TransportSecurityTests", dependencies: ["TransportSecurity", "KafkaTesting", nioCore],
+            swiftSettings: swiftSettings),
+        .testTarget(
             name: "KafkaStorageTests",
             dependencies: ["KafkaStorage", "KafkaTesting", "KafkaProtocol", nioCore, nioConcurrency, logging],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KafkaBrokerTests",
             dependencies: [
-                "KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", nioCore, nioPosix, logging, collections,
+                "KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", nioCore, nioPosix, nioConcurrency,
+                logging, collections,
             ],
             swiftSettings: swiftSettings),
         .testTarget(
@@ -185,7 +200,8 @@ let package = Package(
         .testTarget(
             name: "ConnectRuntimeTests",
             dependencies: [
-                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaProtocol", "KafkaTesting", nioCore, nioPosix,
+                "ConnectRuntime", "ConnectAPI", "KafkaClient", "KafkaProtocol", "KafkaTesting", "TransportSecurity",
+                nioCore, nioPosix,
                 nioHTTP1, nioConcurrency,
                 logging, collections,
             ],

@@ -24,7 +24,7 @@ quietly() { # quietly COMMAND...: shows the output only of a command that fails
 packages="" modules=""
 for part in "$@"; do
     case $part in
-        build) packages+=" zlib1g-dev libzstd-dev liblz4-dev libsnappy-dev libsqlite3-dev libmariadb-dev libpq-dev" ;;
+        build) packages+=" libssl-dev zlib1g-dev libzstd-dev liblz4-dev libsnappy-dev libsqlite3-dev libmariadb-dev libpq-dev" ;;
         demo-sqlite) packages+=" sqlite3 curl" ;;
         demo-mariadb) packages+=" mariadb-server curl" ;;
         demo-postgresql) packages+=" postgresql curl" ;;
@@ -57,6 +57,7 @@ brew_formula() { # the Homebrew name of a Debian package; nothing for what macOS
         librdkafka-dev) echo librdkafka ;;
         mariadb-server) echo mariadb ;;
         libpq-dev) echo libpq ;;
+        libssl-dev) echo openssl@3 ;;
         postgresql) echo postgresql@17 ;;
         kcat | shellcheck) echo "$1" ;;
     esac

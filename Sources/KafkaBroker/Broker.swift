@@ -4,6 +4,7 @@ public import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
+import TransportSecurity
 
 #if canImport(Darwin)
     import Darwin
@@ -65,6 +66,14 @@ public final class Broker: Sendable {
     /// The port clients connect to; 0 before the start and after the shutdown.
     public var port: Int { running.withLockedValue { $0?.address.port ?? 0 } }
 
+    /// The port of each listener, by its name; empty before the start and after the shutdown.
+    public var ports: [String: Int] {
+        let servers = running.withLockedValue { $0?.servers ?? [] }
+        return Dictionary(
+            zip(configuration.listeners.map(\.name), servers.map { $0.localAddress?.port ?? 0 }),
+            uniquingKeysWith: { first, _ in first })
+    }
+
     /// The id of the cluster, kept in the data folder; nil before the start and after the shutdown.
     public var clusterID: String? { running.withLockedValue { $0?.node.clusterID } }
 
@@ -76,6 +85,8 @@ public final class Broker: Sendable {
     @discardableResult
     public func start() async throws(BrokerError) -> Address {
         if let address = running.withLockedValue({ $0?.address }) { return address }
+        var keys: [TLSContext?] = []
+        for listener in configuration.listeners { keys.append(try tlsContext(listener)) }
         let ownGroup =
             givenGroup == nil ? MultiThreadedEventLoopGroup(numberOfThreads: configuration.networkThreads) : nil
         let group: any EventLoopGroup = givenGroup ?? ownGroup ?? MultiThreadedEventLoopGroup.singleton
@@ -87,9 +98,9 @@ public final class Broker: Sendable {
             throw BrokerError(.storage, error.message, cause: error)
         }
         var servers: [any Channel] = []
-        for listener in configuration.listeners {
+        for (listener, tls) in zip(configuration.listeners, keys) {
             do {
-                servers.append(try await listen(node, group, listener))
+                servers.append(try await listen(node, group, listener, tls))
             } catch {
                 for server in servers { try? await server.close().get() }
                 await node.closeConnections()
@@ -140,8 +151,17 @@ public final class Broker: Sendable {
         }
     }
 
+    private func tlsContext(_ listener: Listener) throws(BrokerError) -> TLSContext? {
+        guard let settings = listener.tls else { return nil }
+        do throws(TLSError) {
+            return try TLSContext(settings, role: .server)
+        } catch {
+            throw BrokerError(.configuration, "The listener \(listener.name): \(error.message).", cause: error)
+        }
+    }
+
     private func listen(
-        _ node: BrokerNode, _ group: any EventLoopGroup, _ listener: Listener
+        _ node: BrokerNode, _ group: any EventLoopGroup, _ listener: Listener, _ tls: TLSContext?
     ) async throws -> any Channel {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 512)
@@ -155,8 +175,10 @@ public final class Broker: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     guard node.register(channel) else { throw ChannelError.operationUnsupported }
                     let bound = BoundListener(
-                        listener: listener, port: channel.localAddress?.port ?? listener.port)
-                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(node: node, listener: bound))
+                        listener: listener, port: channel.localAddress?.port ?? listener.port, tls: tls)
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(TLSHandler(tls)) }
+                    try pipeline.addHandler(ConnectionHandler(node: node, listener: bound))
                 }
             }
         // An address needs no look-up, which would start a thread.

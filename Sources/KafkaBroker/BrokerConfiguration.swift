@@ -85,11 +85,12 @@ public struct BrokerConfiguration: Sendable {
     /// Adds settings under Kafka's names to those already made.
     public mutating func apply(_ added: [String: String]) throws(BrokerError) {
         for (name, value) in added.sorted(by: { $0.key < $1.key }) {
-            if name.hasPrefix("listener.name.") || Self.listenerSettings.contains(name) {
-                listenerProperties[name] = ConfigKey.trimmed(value)
-            }
+            let isOfListeners =
+                name.hasPrefix("listener.name.") || ListenerConfiguration.isKnown(name)
+                || Self.listenerSettings.contains(name)
+            if isOfListeners { listenerProperties[name] = ConfigKey.trimmed(value) }
             guard let key = BrokerConfigKeys.key(name) else {
-                if name.hasPrefix("listener.name.") { continue }
+                if isOfListeners { continue }
                 if !BrokerConfigKeys.accepted.contains(name) { unknownNames.append(name) }
                 continue
             }

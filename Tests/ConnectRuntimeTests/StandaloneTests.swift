@@ -95,14 +95,14 @@ struct WorkerConfigurationTests {
 
     @Test(arguments: [
         ("group.id", ""), ("config.storage.partitions", "2"), ("offset.storage.partitions", "0"),
-        ("status.storage.cleanup.policy", "delete"), ("offset.storage.topic", "c"), ("listeners", "https://:1"),
+        ("status.storage.cleanup.policy", "delete"), ("offset.storage.topic", "c"), ("listeners", "ftp://:1"),
         ("topic.creation.enable", "maybe"), ("offset.flush.interval.ms", "-1"),
     ])
     func wrongValuesAreNamed(_ name: String, _ value: String) throws {
         let error = #expect(throws: ConnectError.self) {
             let changed = properties.merging([name: value]) { $1 }
             let configuration = try WorkerConfiguration(properties: changed, mode: .distributed)
-            _ = try WorkerCore.listeners(configuration)
+            _ = try RESTListeners.parse(configuration)
         }
         #expect(error?.code == .config)
         #expect(error?.message.contains(name) == true)

@@ -44,6 +44,9 @@ final class RawConnection {
         return try receive(Int(header.readInteger(as: Int32.self) ?? 0))
     }
 
+    /// Bytes as they come.
+    func receiveBytes(_ count: Int) throws -> [UInt8] { Array(try receive(count).readableBytesView) }
+
     /// Whether the broker has closed the connection; waits until it has or the time is up.
     func isClosedByPeer() -> Bool {
         var byte: UInt8 = 0

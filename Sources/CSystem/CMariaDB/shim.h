@@ -1,5 +1,5 @@
 // Types of the library's own header, and its functions as pointers: the program does not link the library, it loads
-// it at first use (Sources/ConnectSQL/Drivers/SharedLibrary.swift).
+// it at first use (Sources/LibraryLoading).
 #pragma once
 #include <dlfcn.h>
 #if __has_include(<mariadb/mysql.h>)

@@ -161,7 +161,7 @@ extension WorkerHerder: GroupWorker {
         if let key = parts.configStore.sessionKey {
             for (name, value) in key.sign(body ?? []) { headers.add(name: name, value: value) }
         }
-        let answer = try await WorkerRESTClient().send(
+        let answer = try await parts.configuration.workerRESTClient.send(
             method, to: url, target: "/" + path + "?forward=false", headers: headers,
             body: ByteBuffer(bytes: body ?? []), timeout: .seconds(90))
         guard (200..<300).contains(answer.status.code) else {

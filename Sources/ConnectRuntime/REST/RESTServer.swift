@@ -2,9 +2,10 @@ public import Logging
 public import NIOCore
 import NIOHTTP1
 public import NIOPosix
+import TransportSecurity
 
 /// How the REST server listens.
-public struct RESTConfiguration: Sendable, Hashable {
+public struct RESTConfiguration: Sendable {
     /// One address to listen on.
     public struct Listener: Sendable, Hashable {
         /// The host to bind; `0.0.0.0` for all interfaces.
@@ -13,6 +14,8 @@ public struct RESTConfiguration: Sendable, Hashable {
         public var port: Int
         /// What is served there.
         var scope = RESTPolicy.Scope.everything
+        /// Keys of an https listener.
+        var tls: TLSSettings?
 
         /// Makes an address.
         public init(host: String, port: Int) {
@@ -29,6 +32,8 @@ public struct RESTConfiguration: Sendable, Hashable {
     public var idleTimeout: Duration
     /// What holds for every answer.
     var policy = RESTPolicy()
+    /// How requests are forwarded to other workers.
+    var workers = WorkerRESTClient()
 
     /// Makes a configuration.
     public init(
@@ -88,6 +93,8 @@ public final class RESTServer: Sendable {
 
     private func bind(_ listener: RESTConfiguration.Listener) async throws -> any Channel {
         let (configuration, channels, herder, logger) = (configuration, channels, herder, logger)
+        let tls = try listener.tls.map { settings throws(TLSError) in try TLSContext(settings, role: .server) }
+        let scheme = tls == nil ? "http" : "https"
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -96,9 +103,11 @@ public final class RESTServer: Sendable {
                 var policy = configuration.policy
                 policy.scope = listener.scope
                 let service = RESTService(
-                    herder: herder, baseURL: "http://\(listener.host):\(port)", logger: logger, policy: policy)
+                    herder: herder, baseURL: "\(scheme)://\(listener.host):\(port)", logger: logger, policy: policy,
+                    workers: configuration.workers)
                 return channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(TLSHandler(tls)) }
                     try pipeline.addHandler(
                         IdleStateHandler(allTimeout: TimeAmount(configuration.idleTimeout)))
                     try pipeline.configureHTTPServerPipeline(withErrorHandling: true)

@@ -84,7 +84,7 @@ extension RESTService {
 
     private func created(_ info: ConnectorInfo, _ request: RESTRequest) -> RESTResponse {
         var response = RESTResponse.json(info.json, status: .created)
-        let base = request.headers.first(name: "Host").map { "http://" + $0 } ?? baseURL
+        let base = request.headers.first(name: "Host").map { "\(scheme)://\($0)" } ?? baseURL
         response.headers.add(name: "Location", value: "\(base)/connectors/\(PercentCoding.encodeSegment(info.name))")
         return response
     }

@@ -64,7 +64,7 @@ extension RESTService {
             request.encodedPath + "?"
             + query.map { "\(PercentCoding.encodeSegment($0.name))=\(PercentCoding.encodeSegment($0.value))" }
             .joined(separator: "&")
-        let answer = try await Self.send(request.method, to: url, target, headers, request.body, herder)
+        let answer = try await send(request.method, to: url, target, headers, request.body, herder)
         guard let answer else { throw WorkerRESTClient.Failure(description: "\(url) no longer leads the group") }
         var response = RESTResponse(answer.status, body: answer.body.isEmpty ? nil : answer.body)
         for name in ["Content-Type", "Location"] {
@@ -74,13 +74,14 @@ extension RESTService {
     }
 
     /// nil if the other worker has lost the lead meanwhile: one that hangs is waited for only while it leads.
-    private static func send(
+    private func send(
         _ method: HTTPMethod, to url: String, _ target: String, _ headers: HTTPHeaders, _ body: ByteBuffer,
         _ herder: any Herder
     ) async throws -> WorkerRESTClient.Answer? {
+        let workers = workers
         let request = Task {
-            try await WorkerRESTClient().send(
-                method, to: url, target: target, headers: headers, body: body, timeout: answerTimeout)
+            try await workers.send(
+                method, to: url, target: target, headers: headers, body: body, timeout: Self.answerTimeout)
         }
         let isOver = NIOLockedValueBox(false)
         let watch = Task {

@@ -12,6 +12,10 @@ struct RESTService: Sendable {
     let logger: Logger
     /// What holds for every answer.
     var policy = RESTPolicy()
+    /// The way to other workers.
+    var workers = WorkerRESTClient()
+    /// `http` or `https`.
+    var scheme: String { baseURL.hasPrefix("https:") ? "https" : "http" }
 
     /// Never throws: what goes wrong is an answer too.
     func respond(to request: RESTRequest) async -> RESTResponse {

@@ -2,6 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import TransportSecurity
 
 /// Sends a request to another worker's REST interface: one connection, one request. (Workers talk to each other
 /// seldom: forwarded writes and new task configurations.)
@@ -22,9 +23,12 @@ struct WorkerRESTClient: Sendable {
     static let maximumAnswer = 64 * 1024 * 1024
 
     let group: any EventLoopGroup
+    /// Whom to trust, and what to show, where the address is an https one.
+    let tls: TLSSettings?
 
-    init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton) {
+    init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, tls: TLSSettings? = nil) {
         self.group = group
+        self.tls = tls
     }
 
     /// - Parameters:
@@ -34,9 +38,10 @@ struct WorkerRESTClient: Sendable {
         _ method: HTTPMethod, to base: String, target: String, headers: HTTPHeaders, body: ByteBuffer,
         timeout: Duration
     ) async throws -> Answer {
-        guard let (host, port) = Self.address(base) else {
+        guard let (host, port, isSecure) = Self.address(base) else {
             throw Failure(description: "\(base) is not the address of a worker")
         }
+        let keys = isSecure ? try TLSContext(tls ?? TLSSettings(), role: .client) : nil
         let promise = group.next().makePromise(of: Answer.self)
         var head = HTTPRequestHead(version: .http1_1, method: method, uri: target, headers: headers)
         head.headers.replaceOrAdd(name: "Host", value: "\(host):\(port)")
@@ -49,6 +54,9 @@ struct WorkerRESTClient: Sendable {
                 .connectTimeout(.seconds(3))
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
+                        if let keys {
+                            try channel.pipeline.syncOperations.addHandler(TLSHandler(keys, hostname: host))
+                        }
                         try channel.pipeline.syncOperations.addHTTPClientHandlers()
                         try channel.pipeline.syncOperations.addHandler(AnswerHandler(promise))
                     }
@@ -76,16 +84,17 @@ struct WorkerRESTClient: Sendable {
         }
     }
 
-    /// `http://host:port/`.
-    static func address(_ url: String) -> (host: String, port: Int)? {
-        guard let rest = url.suffix(after: "http://") else { return nil }
+    /// `http://host:port/` or `https://host:port/`.
+    static func address(_ url: String) -> (host: String, port: Int, isSecure: Bool)? {
+        let secure = url.suffix(after: "https://")
+        guard let rest = secure ?? url.suffix(after: "http://") else { return nil }
         let authority = rest.prefix { $0 != "/" }
         guard let colon = authority.lastIndex(of: ":"), let port = Int(authority[authority.index(after: colon)...]),
             (1...65535).contains(port)
         else { return nil }
         var host = String(authority[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        return host.isEmpty ? nil : (host, port)
+        return host.isEmpty ? nil : (host, port, secure != nil)
     }
 }
 

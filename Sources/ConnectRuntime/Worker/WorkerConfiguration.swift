@@ -188,7 +188,9 @@ public struct WorkerConfiguration: Sendable {
 
     /// The properties of the worker's own Kafka clients: those that are given without a prefix.
     var clientProperties: [String: String] {
-        var result = properties.filter { Self.clientNames.contains($0.key) }
+        var result = properties.filter {
+            Self.clientNames.contains($0.key) || $0.key.hasPrefix("ssl.") || $0.key.hasPrefix("sasl.")
+        }
         result["bootstrap.servers"] = bootstrapServers.joined(separator: ",")
         return result
     }

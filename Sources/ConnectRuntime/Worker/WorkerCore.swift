@@ -41,8 +41,9 @@ final class WorkerCore: Sendable {
                     configuration: configuration, plugins: plugins, offsetStore: offsetStore,
                     statusStore: statusStore, clients: clients, loggers: loggers),
                 cluster: clients, loggers: loggers))
-        var restConfiguration = RESTConfiguration(listeners: try Self.listeners(configuration))
+        var restConfiguration = RESTConfiguration(listeners: try RESTListeners.parse(configuration))
         restConfiguration.policy = configuration.restPolicy
+        restConfiguration.workers = configuration.workerRESTClient
         rest =
             restConfiguration.listeners.isEmpty
             ? nil
@@ -72,6 +73,9 @@ final class WorkerCore: Sendable {
         let port = configuration.advertisedPort ?? bound?.port ?? 8083
         return "\(configuration.advertisedHost ?? Self.hostForOthers(bound?.ipAddress)):\(port)"
     }
+
+    /// Where other workers reach this one.
+    private var workerURL: String { "\(configuration.advertisedScheme)://\(workerID)/" }
 
     private static func hostForOthers(_ host: String?) -> String {
         guard let host, host != "0.0.0.0", host != "::" else { return "127.0.0.1" }
@@ -115,7 +119,7 @@ final class WorkerCore: Sendable {
             logger: logger)
         let group = WorkerGroup(
             WorkerGroup.Configuration(
-                url: "http://\(workerID)/", mode: configuration.connectProtocol,
+                url: workerURL, mode: configuration.connectProtocol,
                 sessionTimeout: configuration.sessionTimeout, heartbeatInterval: configuration.heartbeatInterval,
                 rebalanceTimeout: configuration.rebalanceTimeout, syncTimeout: configuration.workerSyncTimeout,
                 maxDelay: configuration.scheduledRebalanceMaxDelay),
@@ -128,8 +132,8 @@ final class WorkerCore: Sendable {
     private func join() async throws {
         guard configuration.mode == .distributed else { return }
         let membership = WorkerMembership(
-            configuration, clients: clients, workerURL: "http://\(workerID)/",
-            isAddressFixed: try Self.listeners(configuration).first?.port != 0, logger: logger)
+            configuration, clients: clients, workerURL: workerURL,
+            isAddressFixed: try RESTListeners.parse(configuration).first?.port != 0, logger: logger)
         let previous = state.withLockedValue { state in
             defer { state.membership = membership }
             return state.membership
@@ -179,33 +183,5 @@ final class WorkerCore: Sendable {
         await group?.leave()
         await membership?.leave()
         await clients.close()
-    }
-
-    /// `http://host:port`; no host means all interfaces for Connect, and this machine only for us.
-    static func listeners(_ configuration: WorkerConfiguration) throws(ConnectError) -> [RESTConfiguration.Listener] {
-        guard let admin = configuration.adminListeners else {
-            return try listeners(configuration.listeners, .everything)
-        }
-        return try listeners(configuration.listeners, .withoutAdmin) + listeners(admin, .admin)
-    }
-
-    private static func listeners(
-        _ texts: [String], _ scope: RESTPolicy.Scope
-    ) throws(ConnectError) -> [RESTConfiguration.Listener] {
-        var listeners: [RESTConfiguration.Listener] = []
-        for text in texts {
-            guard let rest = text.suffix(after: "http://") ?? text.suffix(after: "HTTP://") else {
-                throw .config("listeners: \(text) cannot be used: only http:// is supported so far")
-            }
-            guard let colon = rest.lastIndex(of: ":"), let port = Int(rest[rest.index(after: colon)...]),
-                (0...65535).contains(port)
-            else { throw .config("listeners: \(text) needs a port, as in http://127.0.0.1:8083") }
-            var host = String(rest[..<colon])
-            if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-            var listener = RESTConfiguration.Listener(host: host.isEmpty ? "0.0.0.0" : host, port: port)
-            listener.scope = scope
-            listeners.append(listener)
-        }
-        return listeners
     }
 }

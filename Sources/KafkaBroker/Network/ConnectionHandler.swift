@@ -1,7 +1,9 @@
 import KafkaProtocol
 import KafkaStorage
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
+import TransportSecurity
 
 /// One connection: cuts frames, hands requests to their handlers in arrival order and sends the answers in that order.
 ///
@@ -94,9 +96,27 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    /// The client has shown who it is by its certificate, or nothing.
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let result = event as? TLSHandshakeResult else { return context.fireUserInboundEventTriggered(event) }
+        do throws(TLSError) {
+            handle?.principal = try listener.listener.principal(certificateSubject: result.peerSubject)
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // Resets by the peer are everyday events.
-        node.logger.debug("connection failed", metadata: ["error": "\(error)"])
+        if let error = error as? TLSError, error.kind != .connection {
+            node.logger.info(
+                "closing a connection: TLS failed",
+                metadata: [
+                    "error": "\(error)", "listener": "\(listener.listener.name)", "client": "\(handle?.clientHost ?? "")",
+                ])
+        } else {
+            // Resets by the peer are everyday events.
+            node.logger.debug("connection failed", metadata: ["error": "\(error)"])
+        }
         close(context)
     }
 
@@ -122,9 +142,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 guard let frame = try frames.next() else { return }
                 handleFrame(frame, context)
             } catch {
+                // 22, 3: the first bytes of TLS's first message.
+                let words: Logger.Message =
+                    error.size >> 16 == 0x1603
+                    ? "closing a connection: the client speaks TLS to a listener without" : "closing a connection: illegal request size"
                 node.logger.warning(
-                    "closing a connection: illegal request size",
-                    metadata: ["size": "\(error.size)", "client": "\(handle?.clientHost ?? "")"])
+                    words,
+                    metadata: [
+                        "size": "\(error.size)", "listener": "\(listener.listener.name)",
+                        "client": "\(handle?.clientHost ?? "")",
+                    ])
                 close(context)
                 return
             }
@@ -170,7 +197,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// A message of the authentication has been taken; at its end requests may be as large as configured.
     func authenticationAdvanced() {
-        if session.isAuthenticated { frames.maximumFrame = node.configuration.maxRequestBytes }
+        guard session.isAuthenticated else { return }
+        frames.maximumFrame = node.configuration.maxRequestBytes
+        if let user = session.user { handle?.principal = Principal(name: user) }
     }
 
     /// Runs when the connection closes before the answer of `slot` was delivered.
@@ -194,7 +223,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func send(_ slice: FileSlice, _ context: ChannelHandlerContext) {
         do {
             // Without a descriptor to spare, the bytes go by way of memory.
-            guard let file = OutgoingFile(slice) else { return send(try slice.readBytes(), context) }
+            guard listener.tls == nil, let file = OutgoingFile(slice) else {
+                return send(try slice.readBytes(), context)
+            }
             writeGathered(context)
             let promise = context.eventLoop.makePromise(of: Void.self)
             promise.futureResult.whenComplete { _ in file.close() }
@@ -266,10 +297,18 @@ final class ConnectionHandle: Sendable {
     let boundListener: BoundListener
     var listener: Listener { boundListener.listener }
     private let handler: NIOLoopBound<ConnectionHandler>
+    private let proven = NIOLockedValueBox(Principal.anonymous)
 
-    /// Whether records leave by sendfile: few go faster with the rest of the answer.
+    /// Who the client has proven to be.
+    var principal: Principal {
+        get { proven.withLockedValue { $0 } }
+        set { proven.withLockedValue { $0 = newValue } }
+    }
+
+    /// Whether records leave by sendfile: few go faster with the rest of the answer, and what is to be enciphered has to
+    /// be read.
     func sendsAsFile(_ slice: FileSlice) -> Bool {
-        slice.length >= ConnectionHandler.sendFileFrom && slice.file.fileDescriptor != nil
+        slice.length >= ConnectionHandler.sendFileFrom && slice.file.fileDescriptor != nil && boundListener.tls == nil
     }
 
     init(handler: ConnectionHandler, channel: any Channel, listener: BoundListener) {

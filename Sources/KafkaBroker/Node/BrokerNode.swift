@@ -4,11 +4,14 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TransportSecurity
 
 /// A listener with the port that it got.
 struct BoundListener: Sendable {
     let listener: Listener
     let port: Int
+    /// The listener's keys, if it speaks TLS.
+    var tls: TLSContext?
 }
 
 /// What the handlers share: the running broker's state.

@@ -1,4 +1,5 @@
 import KafkaProtocol
+public import TransportSecurity
 
 /// How a listener talks: Kafka's four names.
 public enum SecurityProtocol: String, Sendable, CaseIterable {
@@ -35,6 +36,10 @@ public struct Listener: Sendable, Equatable {
     public var mechanisms: [String] = []
     /// The users of the mechanism PLAIN and their passwords.
     public var plainUsers = PlainUsers()
+    /// Keys and rules of TLS, if the protocol uses it.
+    public var tls: TLSSettings?
+    /// `ssl.principal.mapping.rules`.
+    var principalRules = PrincipalRules()
 
     /// A plaintext listener on 127.0.0.1:9092.
     public init() {}

@@ -1,7 +1,8 @@
 import KafkaProtocol
+import TransportSecurity
 
 /// Reads `listeners`, `advertised.listeners`, `listener.security.protocol.map`, `sasl.enabled.mechanisms` and the
-/// settings that begin with `listener.name.`.
+/// settings that begin with `listener.name.` or `ssl.`.
 struct ListenerConfiguration {
     /// The mechanisms that are served.
     static let mechanisms = ["PLAIN"] + ScramMechanism.allCases.map(\.name)
@@ -68,14 +69,9 @@ struct ListenerConfiguration {
     }
 
     private func readSecurity(_ listener: inout Listener) throws(BrokerError) {
-        if listener.securityProtocol.usesTLS {
-            throw BrokerError(
-                .configuration,
-                "listeners: \(listener.name) is \(listener.securityProtocol.rawValue); TLS is not supported yet, only "
-                    + "PLAINTEXT and SASL_PLAINTEXT.")
-        }
-        guard listener.securityProtocol.usesSASL else { return }
         let prefix = "listener.name.\(listener.name.lowercased())."
+        if listener.securityProtocol.usesTLS { try readTLS(&listener, prefix) }
+        guard listener.securityProtocol.usesSASL else { return }
         let named =
             properties[prefix + "sasl.enabled.mechanisms"] ?? properties["sasl.enabled.mechanisms"] ?? "SCRAM-SHA-512"
         for mechanism in ConfigKey.items(named) {
@@ -95,5 +91,31 @@ struct ListenerConfiguration {
                 "\(setting) names no user for PLAIN; set it to: "
                     + "org.apache.kafka.common.security.plain.PlainLoginModule required user_NAME=\"PASSWORD\";")
         }
+    }
+
+    private func readTLS(_ listener: inout Listener, _ prefix: String) throws(BrokerError) {
+        let isSSL = listener.securityProtocol == .ssl
+        do throws(TLSError) {
+            listener.tls = try TLSSettings { name in
+                // Kafka, too, asks users of SASL for a certificate only if their listener says so.
+                if name == "ssl.client.auth", !isSSL { return properties[prefix + name] }
+                return properties[prefix + name] ?? properties[name]
+            }
+        } catch {
+            throw BrokerError(.configuration, "listeners: \(listener.name): \(error.message).", cause: error)
+        }
+        let setting = "ssl.principal.mapping.rules"
+        listener.principalRules = try PrincipalRules(properties[prefix + setting] ?? properties[setting] ?? "DEFAULT")
+    }
+
+    /// Names that Kafka's files carry and that have no effect here: the Java platform's.
+    private static let inert: Set<String> = [
+        "ssl.provider", "ssl.secure.random.implementation", "ssl.keymanager.algorithm", "ssl.trustmanager.algorithm",
+        "ssl.engine.factory.class", "ssl.allow.dn.changes", "ssl.allow.san.changes",
+    ]
+
+    /// Whether a name that begins with `ssl.` is one of Kafka's.
+    static func isKnown(_ name: String) -> Bool {
+        TLSSettings.names.contains(name) || inert.contains(name) || name == "ssl.principal.mapping.rules"
     }
 }

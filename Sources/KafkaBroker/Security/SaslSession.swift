@@ -36,6 +36,11 @@ struct SaslSession {
         }
     }
 
+    /// Who has logged in.
+    var user: String? {
+        if case .authenticated(let user) = state { user } else { nil }
+    }
+
     /// Whether a request may be served now. Before the end of the authentication only what belongs to it is.
     func allows(_ key: APIKey) -> Bool {
         switch state {

@@ -1,11 +1,20 @@
 import KafkaProtocol
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TransportSecurity
 
-/// Opens connections: TCP, then ApiVersions.
+/// Opens connections: TCP, TLS if configured, ApiVersions, then the login.
 struct ConnectionFactory: Sendable {
     let configuration: ClientConfiguration
     let group: any EventLoopGroup
+    private let keys: ClientKeys
+
+    init(configuration: ClientConfiguration, group: any EventLoopGroup) {
+        self.configuration = configuration
+        self.group = group
+        keys = ClientKeys(configuration.security.tls)
+    }
 
     /// Name and version told to the broker (KIP-511: letters, digits, dots and hyphens only).
     static let softwareName = "sluice"
@@ -33,16 +42,35 @@ struct ConnectionFactory: Sendable {
             }
             .flatMap { channel in
                 let connection = BrokerConnection(channel: channel, address: address, clientID: clientID)
+                let secured: EventLoopFuture<Void>
                 do {
+                    secured = try secure(channel, address, timeout)
                     try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
                 } catch {
                     channel.close(promise: nil)
                     return loop.makeFailedFuture(error)
                 }
-                let negotiated = Self.negotiate(connection, timeout: timeout)
+                let negotiated = secured.flatMap { Self.negotiate(connection, timeout: timeout) }
                 guard let user = security.user else { return negotiated }
                 return negotiated.flatMap { SaslExchange(connection: $0, user: user, timeout: timeout).run() }
             }
+    }
+
+    /// Puts TLS before everything else, if it is configured; done when its handshake is.
+    private func secure(
+        _ channel: any Channel, _ address: HostPort, _ timeout: Duration
+    ) throws(KafkaError) -> EventLoopFuture<Void> {
+        guard let context = try keys.context() else { return channel.eventLoop.makeSucceededVoidFuture() }
+        let promise = channel.eventLoop.makePromise(of: TLSHandshakeResult.self)
+        do {
+            try channel.pipeline.syncOperations.addHandler(
+                TLSHandler(context, hostname: address.host, timeout: TimeAmount(timeout), handshake: promise))
+        } catch {
+            promise.fail(error)
+        }
+        return promise.futureResult.map { _ in }.flatMapErrorThrowing { error in
+            throw KafkaError.tls(error, "cannot talk to \(address)")
+        }
     }
 
     /// Asks for versions with our newest ApiVersions; a broker that does not know it answers with version 0, which
@@ -76,11 +104,14 @@ struct ConnectionFactory: Sendable {
                 promise.fail(error)
             case .failure(let error):
                 connection.close(error)
+                // With TLS 1.3 a client learns only now that its certificate is refused.
+                guard !(error.cause is TLSError) else { return promise.fail(error) }
                 promise.fail(
                     KafkaError(
                         .connectionFailed,
                         "\(connection.address) did not tell its versions: \(error.message); "
-                            + "is it a Kafka broker's plain port?", cause: error))
+                            + "is it a Kafka broker's port, and does security.protocol fit it?",
+                        isRetriable: error.isRetriable, cause: error))
             }
         }
     }
@@ -138,4 +169,39 @@ func describeConnectError(_ error: any Error) -> String {
         return "the host name is unknown; check bootstrap.servers and advertised.listeners"
     }
     return "\(error)"
+}
+
+/// The keys of a client, read when it first connects.
+final class ClientKeys: Sendable {
+    private let settings: TLSSettings?
+    private let made = NIOLockedValueBox<TLSContext?>(nil)
+
+    init(_ settings: TLSSettings?) {
+        self.settings = settings
+    }
+
+    /// nil if connections are not enciphered.
+    func context() throws(KafkaError) -> TLSContext? {
+        guard let settings else { return nil }
+        do {
+            return try made.withLockedValue { made in
+                if let made { return made }
+                let context = try TLSContext(settings, role: .client)
+                made = context
+                return context
+            }
+        } catch {
+            throw KafkaError.tls(error, "security.protocol")
+        }
+    }
+}
+
+extension KafkaError {
+    /// A failure of TLS; only one that may mend by itself is tried again.
+    static func tls(_ error: any Error, _ what: String) -> KafkaError {
+        let error = error as? TLSError ?? TLSError(.connection, describeConnectError(error))
+        return KafkaError(
+            error.kind == .configuration ? .invalidConfiguration : .connectionFailed, "\(what): \(error.message)",
+            isRetriable: error.isRetriable, cause: error)
+    }
 }

@@ -1,4 +1,5 @@
 import NIOCore
+import TransportSecurity
 
 /// The end of the pipeline: frames in, errors and the end of the connection to the ``BrokerConnection``.
 final class ConnectionHandler: ChannelInboundHandler {
@@ -30,6 +31,11 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is TLSError {
+            failure = KafkaError.tls(error, "cannot talk to \(connection.address)")
+            context.close(promise: nil)
+            return
+        }
         failure = KafkaError(
             .connectionClosed, "the connection to \(connection.address) was lost: \(describeConnectError(error))",
             cause: error)

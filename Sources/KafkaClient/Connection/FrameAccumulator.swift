@@ -4,6 +4,7 @@ import NIOCore
 struct FrameAccumulator {
     private var buffer: ByteBuffer?
     private let maximumFrameSize: Int
+    private var isFirst = true
 
     init(maximumFrameSize: Int = Int(Int32.max)) {
         self.maximumFrameSize = maximumFrameSize
@@ -37,14 +38,24 @@ struct FrameAccumulator {
     mutating func next() throws(KafkaError) -> ByteBuffer? {
         guard let length = buffer.flatMap({ $0.getInteger(at: $0.readerIndex, as: Int32.self) }) else { return nil }
         guard length >= 4, Int(length) <= maximumFrameSize else {
-            throw KafkaError(
-                .malformedResponse, "a frame of \(length) bytes was announced: this is not a Kafka broker's plain port",
-                isRetriable: false)
+            throw Self.notKafka(length)
         }
+        // An alert of TLS begins with 21, 3: no broker announces a frame of 352 MB as its first.
+        if isFirst, length >> 16 == 0x1503 { throw Self.notKafka(length) }
         guard let available = buffer?.readableBytes, available >= Int(length) + 4 else { return nil }
+        isFirst = false
         buffer?.moveReaderIndex(forwardBy: 4)
         let frame = buffer?.readSlice(length: Int(length))
         if buffer?.readableBytes == 0 { buffer = nil }
         return frame
+    }
+
+    private static func notKafka(_ length: Int32) -> KafkaError {
+        KafkaError(
+            .malformedResponse,
+            length >> 16 == 0x1503
+                ? "the port speaks TLS: set security.protocol to SSL or SASL_SSL"
+                : "a frame of \(length) bytes was announced: this is not a Kafka broker's port",
+            isRetriable: false)
     }
 }

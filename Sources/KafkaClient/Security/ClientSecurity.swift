@@ -1,7 +1,8 @@
 internal import KafkaProtocol
+public import TransportSecurity
 
-/// How connections prove who the client is: `security.protocol`, `sasl.mechanism` and the user. Printing it shows no
-/// password.
+/// How connections are protected and prove who the client is: `security.protocol`, `sasl.*` and `ssl.*`. Printing it
+/// shows no password.
 public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectable {
     enum Mechanism: Sendable, Equatable {
         case plain
@@ -23,27 +24,34 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
 
     /// Who logs in; nil on a listener that does not ask.
     private(set) var user: User?
+    /// How connections are enciphered; nil: they are not.
+    public var tls: TLSSettings?
 
     /// No authentication.
     public init() {}
 
-    /// Kafka's properties: `security.protocol` PLAINTEXT or SASL_PLAINTEXT, `sasl.mechanism` PLAIN, SCRAM-SHA-256 or
-    /// SCRAM-SHA-512, and the user in `sasl.jaas.config`, or in librdkafka's `sasl.username` and `sasl.password`.
+    /// Kafka's properties: `security.protocol` PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; `sasl.mechanism` PLAIN,
+    /// SCRAM-SHA-256 or SCRAM-SHA-512, and the user in `sasl.jaas.config`, or in librdkafka's `sasl.username` and
+    /// `sasl.password`; for TLS what ``TLSSettings`` reads.
     init(reader: inout PropertyReader) throws(KafkaError) {
         let name = reader.string("security.protocol")?.uppercased() ?? "PLAINTEXT"
+        let settings: TLSSettings
+        do throws(TLSError) {
+            settings = try TLSSettings { reader.string($0) }
+        } catch {
+            throw KafkaError(.invalidConfiguration, error.message, isRetriable: false, cause: error)
+        }
+        if name == "SSL" || name == "SASL_SSL" { tls = settings }
         let mechanism = reader.string("sasl.mechanism") ?? reader.string("sasl.mechanisms")
         let jaas = reader.string("sasl.jaas.config")
         let (username, password) = (reader.string("sasl.username"), reader.string("sasl.password"))
         switch name {
-        case "PLAINTEXT": return
-        case "SASL_PLAINTEXT": break
-        case "SSL", "SASL_SSL":
-            throw KafkaError(
-                .invalidConfiguration,
-                "security.protocol=\(name): TLS is not supported so far, only PLAINTEXT and SASL_PLAINTEXT")
+        case "PLAINTEXT", "SSL": return
+        case "SASL_PLAINTEXT", "SASL_SSL": break
         default:
             throw KafkaError(
-                .invalidConfiguration, "security.protocol=\(name): PLAINTEXT or SASL_PLAINTEXT is needed")
+                .invalidConfiguration,
+                "security.protocol=\(name): PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL is needed")
         }
         let chosen: Mechanism
         if mechanism == "PLAIN" {
@@ -90,7 +98,9 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
     }
 
     /// The mechanism, and nothing of the user.
-    public var description: String { user.map { "SASL \($0.mechanism.name)" } ?? "no authentication" }
+    public var description: String {
+        (user.map { "SASL \($0.mechanism.name)" } ?? "no authentication") + (tls.map { ", \($0)" } ?? "")
+    }
     /// Nothing of the secret.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -127,7 +127,7 @@ struct WorkerOptions: ParsableArguments {
             Terminal.print("Connect worker on \(servers), without REST, ready in \(ProcessClock.milliseconds) ms.")
             return
         }
-        let url = "http://127.0.0.1:\(restPort)"
+        let url = "\(configuration.advertisedScheme)://127.0.0.1:\(restPort)"
         let port = servers.split(separator: ":").last.flatMap { Int($0) } ?? 0
         try ReadyFile(bootstrapServers: servers, port: port, rest: (url, restPort)).write(to: readyFile)
         Terminal.print("Connect worker on \(servers), REST on \(url), ready in \(ProcessClock.milliseconds) ms.")
