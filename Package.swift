@@ -156,7 +156,8 @@ let package = Package(
         .testTarget(
             name: "KafkaBrokerTests",
             dependencies: [
-                "KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", nioCore, nioPosix, nioConcurrency,
+                "KafkaBroker", "KafkaTesting", "KafkaProtocol", "KafkaStorage", "TransportSecurity", nioCore, nioPosix,
+                nioConcurrency,
                 logging, collections,
             ],
             swiftSettings: swiftSettings),

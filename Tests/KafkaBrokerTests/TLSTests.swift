@@ -5,6 +5,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import Testing
+import TransportSecurity
 
 @testable import KafkaBroker
 
@@ -116,7 +117,8 @@ struct TLSTests {
         let configuration = try BrokerConfiguration(properties: properties)
         #expect(configuration.unknownNames.isEmpty)
         // As in Kafka, the setting without a listener's name is not for SASL_SSL.
-        #expect(configuration.listeners.map { $0.tls?.clientAuthentication } == [.requested, .none, .required, nil])
+        let modes: [TLSSettings.ClientAuthentication?] = [.requested, TLSSettings.ClientAuthentication.none, .required, nil]
+        #expect(configuration.listeners.map { $0.tls?.clientAuthentication } == modes)
         var dumped = ""
         dump(configuration, to: &dumped)
         #expect(!configuration.properties.values.contains("hush-hush"))
