@@ -58,6 +58,12 @@ public struct BrokerConfiguration: Sendable {
     public var retentionCheckInterval: Int64 = 300_000
     /// Event loop threads, if the broker makes its own group.
     public var networkThreads = 1
+    /// Whether `authorizer.class.name` names Kafka's authoriser.
+    public var hasAuthorizer = false
+    /// `super.users`: principals that may do everything, as `User:alice`.
+    public var superUsers: Set<String> = []
+    /// `allow.everyone.if.no.acl.found`: whether what no ACL is about is allowed.
+    public var allowsEveryoneWithoutAcl = false
     /// Records that a partition of the offsets topic may hold before what is known is written anew.
     var offsetsTidyAfter = 20_000
     /// The settings as given, by Kafka's names; defaults of topic settings are looked up here.
@@ -99,6 +105,7 @@ public struct BrokerConfiguration: Sendable {
             properties[name] = value
         }
         try readAddresses()
+        try readAuthorizer()
         readNumbers()
     }
 
@@ -141,6 +148,28 @@ public struct BrokerConfiguration: Sendable {
         retentionCheckInterval = int("log.retention.check.interval.ms").map { Int64($0) } ?? retentionCheckInterval
         fetchSessionSlots = int("max.incremental.fetch.session.cache.slots") ?? fetchSessionSlots
         networkThreads = int("num.network.threads") ?? networkThreads
+        allowsEveryoneWithoutAcl = flag("allow.everyone.if.no.acl.found") ?? allowsEveryoneWithoutAcl
+    }
+
+    private mutating func readAuthorizer() throws(BrokerError) {
+        if let name = properties["authorizer.class.name"] {
+            guard name.isEmpty || Authorizer.classNames.contains(name) else {
+                throw BrokerError(
+                    .configuration,
+                    "authorizer.class.name=\(name): only \(Authorizer.classNames.sorted().joined(separator: " or ")) "
+                        + "is known here; both are the same.")
+            }
+            hasAuthorizer = !name.isEmpty
+        }
+        guard let text = properties["super.users"] else { return }
+        superUsers = []
+        for item in text.split(separator: ";").map({ ConfigKey.trimmed(String($0)) }) where !item.isEmpty {
+            guard let principal = Principal(parsing: item) else {
+                throw BrokerError(
+                    .configuration, "super.users: \(item) is not of the form User:name; several are separated by ;.")
+            }
+            superUsers.insert(principal.description)
+        }
     }
 
     private mutating func readAddresses() throws(BrokerError) {

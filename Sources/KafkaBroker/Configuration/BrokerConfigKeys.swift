@@ -3,6 +3,10 @@ enum BrokerConfigKeys {
     static let own: [ConfigKey] = [
         ConfigKey("advertised.listeners", .string, nil, "Address that clients are told to use; default: `listeners`."),
         ConfigKey(
+            "allow.everyone.if.no.acl.found", .boolean, "false",
+            "Whether what no ACL is about is allowed to everybody."),
+        ConfigKey("authorizer.class.name", .string, "", "The authoriser: Kafka's StandardAuthorizer, or none."),
+        ConfigKey(
             "auto.create.topics.enable", .boolean, "true", "Create a topic when a client asks for its metadata."),
         ConfigKey("broker.id", .int, "-1", "The node's number; old name of `node.id`."),
         ConfigKey("broker.rack", .string, nil, "The rack shown in metadata."),
@@ -67,6 +71,8 @@ enum BrokerConfigKeys {
             "socket.receive.buffer.bytes", .int, "102400", "Size asked for the receive buffer of a connection."),
         ConfigKey("socket.request.max.bytes", .int, "104857600", minimum: 1, "Largest request taken."),
         ConfigKey("socket.send.buffer.bytes", .int, "102400", "Size asked for the send buffer of a connection."),
+        ConfigKey(
+            "super.users", .string, "", "Principals that may do everything, separated by semicolons."),
         ConfigKey(
             "transaction.max.timeout.ms", .int, "900000", minimum: 1,
             "Longest time that a transaction may ask to stay open for."),

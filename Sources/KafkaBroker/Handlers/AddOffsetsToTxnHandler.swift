@@ -13,6 +13,10 @@ enum AddOffsetsToTxnHandler: RequestHandler {
         }
         if request.transactionalId.isEmpty { return answer(.invalidRequest) }
         if request.groupId.isEmpty { return answer(.invalidGroupId) }
+        guard call.allows(.write, .transactionalID, request.transactionalId) else {
+            return answer(.transactionalIdAuthorizationFailed)
+        }
+        guard call.allows(.read, group: request.groupId) else { return answer(.groupAuthorizationFailed) }
         let producer = Transaction.Producer(id: request.producerId, epoch: request.producerEpoch)
         call.node.transactions.run { transactions in
             let key = call.node.groups.onLoop.store.key(of: request.groupId)

@@ -70,6 +70,13 @@ enum AddPartitionsToTxnHandler: RequestHandler {
             done(results(asked.topics) { error($0).forTransactions(fencedFrom: 2, version: call.version) })
         }
         if asked.id.isEmpty { return answer { _ in .invalidRequest } }
+        // What brokers send to each other (v4+) is theirs to do; here it comes from administrators.
+        guard
+            call.version < 4
+                ? call.allows(.write, .transactionalID, asked.id) : call.allowsOnCluster(.clusterAction)
+        else {
+            return answer { _ in call.version < 4 ? .transactionalIdAuthorizationFailed : .clusterAuthorizationFailed }
+        }
         let keys = Set(
             asked.topics.flatMap { topic in
                 topic.partitions.map { OffsetKey(topic: topic.name, partition: $0) }
@@ -78,6 +85,10 @@ enum AddPartitionsToTxnHandler: RequestHandler {
             return transactions.verify(keys, of: asked.id, by: asked.producer) { verdicts in
                 answer { verdicts[$0] ?? .invalidTxnState }
             }
+        }
+        let denied = call.version < 4 ? Set(keys.map(\.topic)).filter { !call.allows(.write, topic: $0) } : []
+        guard denied.isEmpty else {
+            return answer { denied.contains($0.topic) ? .topicAuthorizationFailed : .operationNotAttempted }
         }
         let unknown = keys.filter { call.node.topics.topic(named: $0.topic)?.partition($0.partition) == nil }
         guard unknown.isEmpty else {

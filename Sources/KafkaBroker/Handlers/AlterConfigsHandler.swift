@@ -13,7 +13,7 @@ enum AlterConfigsHandler: RequestHandler {
             result.resourceType = resource.resourceType
             result.resourceName = resource.resourceName
             do throws(Refusal) {
-                let topic = try TopicSettings.topic(resource.resourceType, resource.resourceName, call.node)
+                let topic = try TopicSettings.topic(resource.resourceType, resource.resourceName, call)
                 var configs: [String: String] = [:]
                 for config in resource.configs {
                     configs[config.name] = try TopicSettings.checked(config.name, config.value)

@@ -9,6 +9,7 @@ enum AlterReplicaLogDirsHandler: RequestHandler {
 
     static func handle(_ request: AlterReplicaLogDirsRequest, _ call: Call<AlterReplicaLogDirsResponse>) {
         var response = AlterReplicaLogDirsResponse()
+        let isAllowed = call.allowsOnCluster(.alter)
         for folder in request.dirs {
             for topic in folder.topics {
                 var result = AlterReplicaLogDirsResponse.AlterReplicaLogDirTopicResult()
@@ -18,7 +19,9 @@ enum AlterReplicaLogDirsHandler: RequestHandler {
                     var answer = AlterReplicaLogDirsResponse.AlterReplicaLogDirTopicResult
                         .AlterReplicaLogDirPartitionResult()
                     answer.partitionIndex = index
-                    if folder.path != call.node.configuration.dataDirectory {
+                    if !isAllowed {
+                        answer.errorCode = .clusterAuthorizationFailed
+                    } else if folder.path != call.node.configuration.dataDirectory {
                         answer.errorCode = .logDirNotFound
                     } else if found?.partition(index) == nil {
                         answer.errorCode = .unknownTopicOrPartition

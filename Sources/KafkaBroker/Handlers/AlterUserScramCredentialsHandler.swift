@@ -34,6 +34,7 @@ enum AlterUserScramCredentialsHandler: RequestHandler {
             result.user = user
             result.errorMessage = nil
             do throws(Refusal) {
+                try call.checkCluster(.alter)
                 try apply(changes, to: user, call)
             } catch {
                 result.errorCode = error.code

@@ -11,6 +11,7 @@ enum DescribeClientQuotasHandler: RequestHandler {
         response.errorMessage = nil
         response.entries = nil
         do throws(Refusal) {
+            try call.checkCluster(.describeConfigs)
             try check(request)
             response.entries = call.node.topics.quotas.filter { isWanted($0.key, request) }.map(describe)
         } catch {
@@ -83,6 +84,7 @@ enum AlterClientQuotasHandler: RequestHandler {
                 return entity
             }
             do throws(Refusal) {
+                try call.checkCluster(.alterConfigs)
                 try alter(asked, validateOnly: request.validateOnly, call.node.topics)
             } catch {
                 answer.errorCode = error.code

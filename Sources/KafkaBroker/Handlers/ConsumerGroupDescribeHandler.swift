@@ -8,15 +8,18 @@ enum ConsumerGroupDescribeHandler: RequestHandler {
     static func handle(_ request: ConsumerGroupDescribeRequest, _ call: Call<ConsumerGroupDescribeResponse>) {
         call.node.groups.run { groups in
             var response = Response()
-            response.groups = request.groupIds.map { describe($0, groups, call.node) }
+            response.groups = request.groupIds.map { describe($0, groups, call) }
             call.respond(response)
         }
     }
 
-    private static func describe(_ id: String, _ groups: Groups, _ node: BrokerNode) -> Response.DescribedGroup {
+    private static func describe(
+        _ id: String, _ groups: Groups, _ call: Call<ConsumerGroupDescribeResponse>
+    ) -> Response.DescribedGroup {
         var answer = Response.DescribedGroup()
         answer.groupId = id
         do throws(Refusal) {
+            guard call.allows(.describe, group: id) else { throw .groupAuthorization }
             guard let entry = try groups.entry(id) else { throw Refusal(.groupIdNotFound, "Group \(id) not found.") }
             guard let group = entry.consumer else {
                 throw Refusal(.groupIdNotFound, "Group \(id) is not a consumer group.")
@@ -25,7 +28,20 @@ enum ConsumerGroupDescribeHandler: RequestHandler {
             answer.groupEpoch = group.epoch
             answer.assignmentEpoch = group.targetEpoch
             answer.assignorName = group.assignor
-            answer.members = group.members.values.sorted { $0.id < $1.id }.map { describe($0, group, node) }
+            answer.members = group.members.values.sorted { $0.id < $1.id }.map { describe($0, group, call.node) }
+            // Whoever may not know of a topic may not know that the group reads it.
+            let topics = Set(
+                answer.members.flatMap { member in
+                    (member.assignment.topicPartitions + member.targetAssignment.topicPartitions).map(\.topicName)
+                        + member.subscribedTopicNames
+                })
+            guard topics.allSatisfy({ call.allows(.describe, .topic, $0, logs: false) }) else {
+                answer = Response.DescribedGroup()
+                answer.groupId = id
+                throw Refusal(
+                    .topicAuthorizationFailed,
+                    "The group has described topic(s) that the client is not authorized to describe.")
+            }
         } catch {
             answer.errorCode = error.code.forCoordinator
             answer.errorMessage = error.message

@@ -12,7 +12,9 @@ enum ConsumerGroupHeartbeatHandler: RequestHandler {
     static func handle(_ request: ConsumerGroupHeartbeatRequest, _ call: Call<ConsumerGroupHeartbeatResponse>) {
         call.node.groups.run { groups in
             do throws(Refusal) {
+                guard call.allows(.read, group: request.groupId) else { throw .groupAuthorization }
                 try check(request, call.version)
+                for topic in request.subscribedTopicNames ?? [] { try call.check(.describe, topic: topic) }
                 if request.memberEpoch < 0 {
                     try leave(request, call, groups)
                 } else {

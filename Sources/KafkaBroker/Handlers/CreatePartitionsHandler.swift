@@ -16,6 +16,7 @@ enum CreatePartitionsHandler: RequestHandler {
                 if counts[asked.name, default: 0] > 1 {
                     throw Refusal(.invalidRequest, "Duplicate topic name in the request: \(asked.name)")
                 }
+                try call.check(.alter, topic: asked.name)
                 try grow(asked, request, call.node)
             } catch {
                 result.errorCode = error.code

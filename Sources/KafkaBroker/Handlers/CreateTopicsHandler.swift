@@ -15,6 +15,7 @@ enum CreateTopicsHandler: RequestHandler {
         for topic in request.topics { counts[topic.name, default: 0] += 1 }
         var answered: Set<String> = []
         var response = CreateTopicsResponse()
+        let mayCreateAll = call.allowsOnCluster(.create, logs: false)
         for topic in request.topics where answered.insert(topic.name).inserted {
             var result = Result()
             result.name = topic.name
@@ -24,7 +25,12 @@ enum CreateTopicsHandler: RequestHandler {
                 if counts[topic.name, default: 0] > 1 {
                     throw Refusal(.invalidRequest, "Duplicate topic name in the request: \(topic.name)")
                 }
+                if !mayCreateAll { try call.check(.create, topic: topic.name) }
                 try create(topic, request, &result, call.node)
+                if call.node.authorizer != nil, !call.allows(.describeConfigs, .topic, topic.name, logs: false) {
+                    (result.numPartitions, result.replicationFactor, result.configs) = (-1, -1, [])
+                    result.topicConfigErrorCode = ErrorCode.topicAuthorizationFailed.rawValue
+                }
             } catch {
                 result.errorCode = error.code
                 result.errorMessage = error.message

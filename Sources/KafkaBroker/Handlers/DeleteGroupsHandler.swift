@@ -22,12 +22,14 @@ enum DeleteGroupsHandler: RequestHandler {
             response.results = done
             return call.respond(response)
         }
-        delete(name, groups) { error in
+        func took(_ error: ErrorCode) {
             var result = Result()
             result.groupId = name
             result.errorCode = error
             next(names.dropFirst(), done + [result], groups, call)
         }
+        guard call.allows(.delete, group: name) else { return took(.groupAuthorizationFailed) }
+        delete(name, groups, took)
     }
 
     private static func delete(_ name: String, _ groups: Groups, _ done: @escaping (ErrorCode) -> Void) {

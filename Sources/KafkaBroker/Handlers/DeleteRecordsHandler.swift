@@ -11,11 +11,13 @@ enum DeleteRecordsHandler: RequestHandler {
             var answer = DeleteRecordsResponse.DeleteRecordsTopicResult()
             answer.name = asked.name
             let topic = call.node.topics.topic(named: asked.name)
+            let isAllowed = call.allows(.delete, topic: asked.name)
             for partition in asked.partitions {
                 var result = DeleteRecordsResponse.DeleteRecordsTopicResult.DeleteRecordsPartitionResult()
                 result.partitionIndex = partition.partitionIndex
                 result.lowWatermark = -1
                 do throws(Refusal) {
+                    if !isAllowed { throw .topicAuthorization(asked.name) }
                     guard let found = topic?.partition(partition.partitionIndex) else {
                         throw Refusal(.unknownTopicOrPartition, "")
                     }

@@ -20,7 +20,15 @@ enum DeleteTopicsHandler: RequestHandler {
             result.name = topic.name
             result.topicId = topic.topicId
             do throws(Refusal) {
+                if let name = topic.name { try call.check(.delete, topic: name) }
                 let found = try find(topic, call.node)
+                // By id, the name is for those who may know of the topic.
+                if topic.name == nil {
+                    guard call.allows(.delete, topic: found.name) else {
+                        if call.allows(.describe, .topic, found.name, logs: false) { result.name = found.name }
+                        throw .topicAuthorization(found.name)
+                    }
+                }
                 result.name = found.name
                 result.topicId = found.id
                 try call.node.topics.delete(found)

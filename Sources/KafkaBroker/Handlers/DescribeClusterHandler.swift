@@ -21,6 +21,9 @@ enum DescribeClusterHandler: RequestHandler {
         broker.port = endpoint.port
         broker.rack = call.node.configuration.rack
         response.brokers = [broker]
+        if request.includeClusterAuthorizedOperations {
+            response.clusterAuthorizedOperations = call.allowedOperations(.cluster, AclBinding.clusterName)
+        }
         response.clusterId = call.node.clusterID
         response.controllerId = call.node.configuration.nodeID
         call.respond(response)

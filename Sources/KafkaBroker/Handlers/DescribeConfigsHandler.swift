@@ -16,6 +16,11 @@ enum DescribeConfigsHandler: RequestHandler {
             result.resourceType = resource.resourceType
             result.resourceName = resource.resourceName
             do throws(Refusal) {
+                if resource.resourceType == 2 {
+                    try call.check(.describeConfigs, topic: resource.resourceName)
+                } else {
+                    try call.checkCluster(.describeConfigs)
+                }
                 let wanted = resource.configurationKeys.map { Set($0) }
                 result.configs = try entries(resource, request, call.node).filter {
                     wanted?.contains($0.name) ?? true

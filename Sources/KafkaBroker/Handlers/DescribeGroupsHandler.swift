@@ -13,7 +13,19 @@ enum DescribeGroupsHandler: RequestHandler {
     static func handle(_ request: DescribeGroupsRequest, _ call: Call<DescribeGroupsResponse>) {
         call.node.groups.run { groups in
             var response = DescribeGroupsResponse()
-            response.groups = request.groups.map { describe($0, groups, version: call.version) }
+            response.groups = request.groups.map { id in
+                guard call.allows(.describe, group: id) else {
+                    var denied = Group()
+                    denied.groupId = id
+                    denied.errorCode = .groupAuthorizationFailed
+                    return denied
+                }
+                var group = describe(id, groups, version: call.version)
+                if request.includeAuthorizedOperations, group.errorCode == .none {
+                    group.authorizedOperations = call.allowedOperations(.group, id)
+                }
+                return group
+            }
             call.respond(response)
         }
     }

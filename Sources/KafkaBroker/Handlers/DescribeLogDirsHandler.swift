@@ -8,6 +8,11 @@ enum DescribeLogDirsHandler: RequestHandler {
     typealias Result = DescribeLogDirsResponse.DescribeLogDirsResult
 
     static func handle(_ request: DescribeLogDirsRequest, _ call: Call<DescribeLogDirsResponse>) {
+        guard call.allowsOnCluster(.describe) else {
+            var response = DescribeLogDirsResponse()
+            response.errorCode = .clusterAuthorizationFailed
+            return call.respond(response)
+        }
         var result = Result()
         result.logDir = call.node.configuration.dataDirectory
         do throws(Refusal) {

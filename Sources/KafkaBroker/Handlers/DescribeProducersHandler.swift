@@ -12,10 +12,15 @@ enum DescribeProducersHandler: RequestHandler {
             var entry = Topic()
             entry.name = asked.name
             let topic = call.node.topics.topic(named: asked.name)
+            let isAllowed = call.allows(.read, topic: asked.name)
             entry.partitions = asked.partitionIndexes.map { index in
                 var answer = Topic.PartitionResponse()
                 answer.partitionIndex = index
                 answer.errorMessage = nil
+                guard isAllowed else {
+                    answer.errorCode = .topicAuthorizationFailed
+                    return answer
+                }
                 guard let partition = topic?.partition(index) else {
                     answer.errorCode = .unknownTopicOrPartition
                     return answer

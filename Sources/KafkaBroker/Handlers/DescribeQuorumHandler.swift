@@ -8,6 +8,10 @@ enum DescribeQuorumHandler: RequestHandler {
     static func handle(_ request: DescribeQuorumRequest, _ call: Call<DescribeQuorumResponse>) {
         var response = Response()
         response.errorMessage = nil
+        guard call.allowsOnCluster(.describe) else {
+            response.errorCode = .clusterAuthorizationFailed
+            return call.respond(response)
+        }
         response.topics = request.topics.map { topic in
             var answer = Response.TopicData()
             answer.topicName = topic.topicName

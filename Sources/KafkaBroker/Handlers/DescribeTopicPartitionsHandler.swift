@@ -9,7 +9,7 @@ enum DescribeTopicPartitionsHandler: RequestHandler {
     static func handle(_ request: DescribeTopicPartitionsRequest, _ call: Call<DescribeTopicPartitionsResponse>) {
         let names: [String]
         if request.topics.isEmpty {
-            names = call.node.topics.all.map(\.name)
+            names = call.node.topics.all.map(\.name).filter { call.allows(.describe, .topic, $0, logs: false) }
         } else {
             names = Set(request.topics.map(\.name)).sorted()
         }
@@ -22,6 +22,13 @@ enum DescribeTopicPartitionsHandler: RequestHandler {
                 response.nextCursor = cursor(name, 0)
                 break
             }
+            guard call.allows(.describe, topic: name) else {
+                var answer = Answer()
+                answer.name = name
+                answer.errorCode = .topicAuthorizationFailed
+                response.topics.append(answer)
+                continue
+            }
             guard let topic = call.node.topics.topic(named: name) else {
                 var answer = Answer()
                 answer.name = name
@@ -30,7 +37,9 @@ enum DescribeTopicPartitionsHandler: RequestHandler {
                 continue
             }
             let partitions = topic.partitions.dropFirst(start)
-            response.topics.append(describe(topic, partitions.prefix(room), call.node.configuration.nodeID))
+            var answer = describe(topic, partitions.prefix(room), call.node.configuration.nodeID)
+            if call.node.authorizer != nil { answer.topicAuthorizedOperations = call.allowedOperations(.topic, name) }
+            response.topics.append(answer)
             if partitions.count > room {
                 response.nextCursor = cursor(name, Int32(start + room))
                 break

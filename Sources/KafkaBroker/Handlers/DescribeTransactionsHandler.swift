@@ -8,7 +8,17 @@ enum DescribeTransactionsHandler: RequestHandler {
     static func handle(_ request: DescribeTransactionsRequest, _ call: Call<DescribeTransactionsResponse>) {
         call.node.transactions.run { transactions in
             var response = DescribeTransactionsResponse()
-            response.transactionStates = request.transactionalIds.map { describe($0, transactions) }
+            response.transactionStates = request.transactionalIds.map { id in
+                guard call.allows(.describe, .transactionalID, id) else {
+                    var denied = State()
+                    denied.transactionalId = id
+                    denied.errorCode = .transactionalIdAuthorizationFailed
+                    return denied
+                }
+                var state = describe(id, transactions)
+                state.topics.removeAll { !call.allows(.describe, .topic, $0.topic, logs: false) }
+                return state
+            }
             call.respond(response)
         }
     }

@@ -17,6 +17,11 @@ enum DescribeUserScramCredentialsHandler: RequestHandler {
         for name in asked ?? [] { counts[name, default: 0] += 1 }
         var response = DescribeUserScramCredentialsResponse()
         response.errorMessage = nil
+        guard call.allowsOnCluster(.describe) else {
+            response.errorCode = .clusterAuthorizationFailed
+            response.errorMessage = Refusal.clusterAuthorization.message
+            return call.respond(response)
+        }
         for name in asked.map({ Array(Set($0)).sorted() }) ?? users.names {
             var result = Result()
             result.user = name

@@ -7,6 +7,10 @@ enum ElectLeadersHandler: RequestHandler {
 
     static func handle(_ request: ElectLeadersRequest, _ call: Call<ElectLeadersResponse>) {
         var response = ElectLeadersResponse()
+        guard call.allowsOnCluster(.alter) else {
+            response.errorCode = .clusterAuthorizationFailed
+            return call.respond(response)
+        }
         response.replicaElectionResults = (request.topicPartitions ?? []).map { topic in
             var result = ElectLeadersResponse.ReplicaElectionResult()
             result.topic = topic.topic

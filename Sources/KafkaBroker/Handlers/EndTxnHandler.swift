@@ -19,6 +19,9 @@ enum EndTxnHandler: RequestHandler {
             call.respond(response)
         }
         if request.transactionalId.isEmpty { return answer(.invalidRequest, nil) }
+        guard call.allows(.write, .transactionalID, request.transactionalId) else {
+            return answer(.transactionalIdAuthorizationFailed, nil)
+        }
         let producer = Transaction.Producer(id: request.producerId, epoch: request.producerEpoch)
         call.node.transactions.run { transactions in
             transactions.end(

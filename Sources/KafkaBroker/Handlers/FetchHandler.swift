@@ -36,6 +36,8 @@ private struct Fetch: Sendable {
     struct Asked: Sendable {
         var item: FetchItem
         var partition: Partition?
+        /// The client may not read the topic.
+        var isDenied: Bool
 
         var request: FetchRequest.FetchTopic.FetchPartition { item.request }
     }
@@ -69,16 +71,17 @@ private struct Fetch: Sendable {
         self.request = request
         self.scope = scope
         self.call = call
-        var last: (key: FetchItem.Key, topic: Topic?)?
+        var last: (key: FetchItem.Key, topic: Topic?, isDenied: Bool)?
         asked = scope.items.map { item in
             if last?.key.topic != item.key.topic || last?.key.topicID != item.key.topicID {
                 let topics = call.node.topics
-                last = (
-                    item.key,
+                let topic =
                     scope.usesTopicIDs ? topics.topic(id: item.key.topicID) : topics.topic(named: item.key.topic)
-                )
+                let name = topic?.name ?? item.key.topic
+                last = (item.key, topic, !name.isEmpty && !call.allows(.read, topic: name))
             }
-            return Asked(item: item, partition: last?.topic?.partition(item.key.partition))
+            return Asked(
+                item: item, partition: last?.topic?.partition(item.key.partition), isDenied: last?.isDenied ?? true)
         }
     }
 
@@ -118,6 +121,7 @@ private struct Fetch: Sendable {
     }
 
     private func read(_ item: Asked, room: Int, isFirst: Bool) throws(Refusal) -> Look {
+        if item.isDenied { throw .topicAuthorization("") }
         guard let partition = item.partition else {
             throw Refusal(call.version >= 13 ? .unknownTopicId : .unknownTopicOrPartition, "")
         }

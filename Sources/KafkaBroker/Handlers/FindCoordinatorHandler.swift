@@ -15,7 +15,7 @@ enum FindCoordinatorHandler: RequestHandler {
             var entry = FindCoordinatorResponse.Coordinator()
             entry.key = key
             entry.errorMessage = nil
-            if let refusal = refusal(request.keyType) {
+            if let refusal = refusal(request.keyType, key, call) {
                 entry.errorCode = refusal.code
                 entry.errorMessage = refusal.message
                 entry.nodeId = -1
@@ -39,7 +39,14 @@ enum FindCoordinatorHandler: RequestHandler {
         call.respond(response)
     }
 
-    private static func refusal(_ type: Int8) -> Refusal? {
-        (0...1).contains(type) ? nil : Refusal(.invalidRequest, "Coordinators of type \(type) are not supported.")
+    private static func refusal(_ type: Int8, _ key: String, _ call: Call<FindCoordinatorResponse>) -> Refusal? {
+        switch type {
+        case 0: return call.allows(.describe, group: key) ? nil : .groupAuthorization
+        case 1:
+            return call.allows(.describe, .transactionalID, key)
+                ? nil
+                : Refusal(.transactionalIdAuthorizationFailed, "Transactional Id authorization failed.")
+        default: return Refusal(.invalidRequest, "Coordinators of type \(type) are not supported.")
+        }
     }
 }

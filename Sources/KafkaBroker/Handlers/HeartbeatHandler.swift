@@ -5,6 +5,11 @@ enum HeartbeatHandler: RequestHandler {
     typealias Request = HeartbeatRequest
 
     static func handle(_ request: HeartbeatRequest, _ call: Call<HeartbeatResponse>) {
+        guard call.allows(.read, group: request.groupId) else {
+            var response = HeartbeatResponse()
+            response.errorCode = .groupAuthorizationFailed
+            return call.respond(response)
+        }
         call.node.groups.run { groups in
             var response = HeartbeatResponse()
             do throws(Refusal) {

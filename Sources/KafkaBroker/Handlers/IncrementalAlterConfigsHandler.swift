@@ -14,7 +14,7 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
             result.resourceType = resource.resourceType
             result.resourceName = resource.resourceName
             do throws(Refusal) {
-                let topic = try TopicSettings.topic(resource.resourceType, resource.resourceName, call.node)
+                let topic = try TopicSettings.topic(resource.resourceType, resource.resourceName, call)
                 let configs = try change(topic.configs, resource.configs, call.node.configuration)
                 if !request.validateOnly { try call.node.topics.setConfigs(configs, of: topic) }
             } catch {
@@ -77,13 +77,14 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
 
 /// What both alter-configs APIs check.
 enum TopicSettings {
-    static func topic(_ type: Int8, _ name: String, _ node: BrokerNode) throws(Refusal) -> Topic {
+    static func topic<R>(_ type: Int8, _ name: String, _ call: Call<R>) throws(Refusal) -> Topic {
+        if type == 2 { try call.check(.alterConfigs, topic: name) } else { try call.checkCluster(.alterConfigs) }
         guard type == 2 else {
             throw Refusal(
                 .invalidRequest, "Only settings of topics can be altered; a broker takes its settings from its file.")
         }
         if let fault = TopicName.fault(in: name) { throw Refusal(.invalidTopicException, fault) }
-        guard let topic = node.topics.topic(named: name) else {
+        guard let topic = call.node.topics.topic(named: name) else {
             throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
         }
         return topic

@@ -14,7 +14,15 @@ enum InitProducerIDHandler: RequestHandler {
     static var versions: ClosedRange<Int16> { 0...5 }
 
     static func handle(_ request: InitProducerIdRequest, _ call: Call<InitProducerIdResponse>) {
-        guard let id = request.transactionalId else { return giveProducerID(call) }
+        guard let id = request.transactionalId else {
+            guard call.allowsOnCluster(.idempotentWrite, logs: false) || call.allowsAnywhere(.write, .topic) else {
+                return call.respond(failure(.clusterAuthorizationFailed))
+            }
+            return giveProducerID(call)
+        }
+        guard call.allows(.write, .transactionalID, id) else {
+            return call.respond(failure(.transactionalIdAuthorizationFailed))
+        }
         let hasExpectation = request.producerId != -1 || request.producerEpoch != -1
         guard !id.isEmpty, !hasExpectation || (request.producerId >= 0 && request.producerEpoch >= 0) else {
             return call.respond(failure(.invalidRequest))

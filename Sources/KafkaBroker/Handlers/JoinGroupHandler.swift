@@ -13,6 +13,9 @@ enum JoinGroupHandler: RequestHandler {
 
     static func handle(_ request: JoinGroupRequest, _ call: Call<JoinGroupResponse>) {
         if request.groupId.isEmpty { return refuse(.invalidGroupId, request, call) }
+        guard call.allows(.read, group: request.groupId) else {
+            return refuse(.groupAuthorizationFailed, request, call)
+        }
         guard call.node.configuration.groupSessionTimeouts.contains(request.sessionTimeoutMs) else {
             return refuse(.invalidSessionTimeout, request, call)
         }

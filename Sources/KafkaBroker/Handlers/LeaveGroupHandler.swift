@@ -15,6 +15,11 @@ enum LeaveGroupHandler: RequestHandler {
             leaving = [member]
         }
         let members = leaving
+        guard call.allows(.read, group: request.groupId) else {
+            var response = LeaveGroupResponse()
+            response.errorCode = .groupAuthorizationFailed
+            return call.respond(response)
+        }
         call.node.groups.run { groups in
             var response = LeaveGroupResponse()
             do throws(Refusal) {

@@ -9,6 +9,10 @@ enum ListConfigResourcesHandler: RequestHandler {
 
     static func handle(_ request: ListConfigResourcesRequest, _ call: Call<ListConfigResourcesResponse>) {
         var response = ListConfigResourcesResponse()
+        guard call.allowsOnCluster(.describeConfigs) else {
+            response.errorCode = .clusterAuthorizationFailed
+            return call.respond(response)
+        }
         let wanted = call.version == 0 ? [16] : request.resourceTypes.isEmpty ? known : Set(request.resourceTypes)
         guard wanted.isSubset(of: known) else {
             response.errorCode = .unsupportedVersion

@@ -5,6 +5,7 @@ enum ListGroupsHandler: RequestHandler {
     typealias Request = ListGroupsRequest
 
     static func handle(_ request: ListGroupsRequest, _ call: Call<ListGroupsResponse>) {
+        let seesAll = call.allowsOnCluster(.describe, logs: false)
         call.node.groups.run { groups in
             var response = ListGroupsResponse()
             do throws(Refusal) {
@@ -12,6 +13,7 @@ enum ListGroupsHandler: RequestHandler {
                 let states = Set(request.statesFilter.map { $0.lowercased() })
                 let types = Set(request.typesFilter.map { $0.lowercased() })
                 for (id, entry) in groups.entries.sorted(by: { $0.key < $1.key }) {
+                    guard seesAll || call.allows(.describe, .group, id, logs: false) else { continue }
                     let state = entry.consumer?.state.rawValue ?? entry.group.state.rawValue
                     let type = entry.consumer == nil ? "classic" : "consumer"
                     if !states.isEmpty && !states.contains(state.lowercased()) { continue }

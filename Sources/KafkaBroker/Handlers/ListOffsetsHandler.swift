@@ -18,11 +18,13 @@ enum ListOffsetsHandler: RequestHandler {
             var entry = ListOffsetsResponse.ListOffsetsTopicResponse()
             entry.name = asked.name
             let topic = call.node.topics.topic(named: asked.name)
+            let isAllowed = call.allows(.describe, topic: asked.name)
             var seen: Set<Int32> = []
             for partition in asked.partitions {
                 var answer = Answer()
                 answer.partitionIndex = partition.partitionIndex
                 do throws(Refusal) {
+                    if !isAllowed { throw .topicAuthorization(asked.name) }
                     if !seen.insert(partition.partitionIndex).inserted { throw Refusal(.invalidRequest, "") }
                     if partition.currentLeaderEpoch > 0 { throw Refusal(.unknownLeaderEpoch, "") }
                     guard let found = topic?.partition(partition.partitionIndex) else {

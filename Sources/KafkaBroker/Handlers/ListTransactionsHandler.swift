@@ -17,6 +17,7 @@ enum ListTransactionsHandler: RequestHandler {
                 for (id, entry) in transactions.entries.sorted(by: { $0.key < $1.key }) {
                     let transaction = entry.transaction
                     guard isWanted(transaction, request, now: now), pattern?.matches(id) ?? true else { continue }
+                    guard call.allows(.describe, .transactionalID, id, logs: false) else { continue }
                     var listed = ListTransactionsResponse.TransactionState()
                     listed.transactionalId = id
                     listed.producerId = transaction.producerID

@@ -23,13 +23,17 @@ enum MetadataHandler: RequestHandler {
         response.clusterId = node.clusterID
         response.controllerId = node.configuration.nodeID
 
+        if request.includeClusterAuthorizedOperations {
+            response.clusterAuthorizedOperations = call.allowedOperations(.cluster, AclBinding.clusterName)
+        }
         guard let asked = request.topics, !(call.version == 0 && asked.isEmpty) else {
-            response.topics = node.topics.all.map { describe($0, node) }
+            response.topics = node.topics.all.filter { call.allows(.describe, .topic, $0.name, logs: false) }
+                .map { describe($0, request, call) }
             return call.respond(response)
         }
         var hasCreated = false
         for topic in asked {
-            response.topics.append(find(topic, request, node, &hasCreated))
+            response.topics.append(find(topic, request, call, &hasCreated))
         }
         guard hasCreated else { return call.respond(response) }
         let answer = response
@@ -41,42 +45,54 @@ enum MetadataHandler: RequestHandler {
     }
 
     private static func find(
-        _ asked: MetadataRequest.MetadataRequestTopic, _ request: MetadataRequest, _ node: BrokerNode,
+        _ asked: MetadataRequest.MetadataRequestTopic, _ request: MetadataRequest, _ call: Call<MetadataResponse>,
         _ hasCreated: inout Bool
     ) -> MetadataResponse.MetadataResponseTopic {
+        let node = call.node
         var answer = MetadataResponse.MetadataResponseTopic()
         // Java's consumer asks by id with an empty name.
         guard let name = asked.name, asked.topicId == .zero else {
-            if let topic = node.topics.topic(id: asked.topicId) { return describe(topic, node) }
+            let found = node.topics.topic(id: asked.topicId)
+            if let found, call.allows(.describe, topic: found.name) { return describe(found, request, call) }
             answer.name = nil
             answer.topicId = asked.topicId
-            answer.errorCode = .unknownTopicId
+            answer.errorCode = found == nil ? .unknownTopicId : .topicAuthorizationFailed
             return answer
         }
-        if let topic = node.topics.topic(named: name) { return describe(topic, node) }
         answer.name = name
+        guard call.allows(.describe, topic: name) else {
+            answer.errorCode = .topicAuthorizationFailed
+            return answer
+        }
+        if let topic = node.topics.topic(named: name) { return describe(topic, request, call) }
         guard request.allowAutoTopicCreation, node.configuration.autoCreateTopics else {
             answer.errorCode = TopicName.fault(in: name) == nil ? .unknownTopicOrPartition : .invalidTopicException
             return answer
         }
         do throws(Refusal) {
+            if !call.allowsOnCluster(.create, logs: false) { try call.check(.create, topic: name) }
             let own = CoordinatorTopic.Definition.named(name)
             let count = own?.partitionCount(node.configuration) ?? node.configuration.numPartitions
             let topic = try node.topics.create(name: name, partitions: count, configs: own?.configs ?? [:])
             hasCreated = true
-            return describe(topic, node)
+            return describe(topic, request, call)
         } catch {
             answer.errorCode = error.code
             return answer
         }
     }
 
-    private static func describe(_ topic: Topic, _ node: BrokerNode) -> MetadataResponse.MetadataResponseTopic {
+    private static func describe(
+        _ topic: Topic, _ request: MetadataRequest, _ call: Call<MetadataResponse>
+    ) -> MetadataResponse.MetadataResponseTopic {
         var answer = MetadataResponse.MetadataResponseTopic()
         answer.name = topic.name
         answer.topicId = topic.id
         answer.isInternal = topic.isInternal
-        let id = node.configuration.nodeID
+        if request.includeTopicAuthorizedOperations {
+            answer.topicAuthorizedOperations = call.allowedOperations(.topic, topic.name)
+        }
+        let id = call.node.configuration.nodeID
         answer.partitions = topic.partitions.map { partition in
             var entry = MetadataResponse.MetadataResponseTopic.MetadataResponsePartition()
             entry.partitionIndex = partition.index

@@ -16,6 +16,9 @@ enum OffsetCommitHandler: RequestHandler {
 
     static func handle(_ request: OffsetCommitRequest, _ call: Call<OffsetCommitResponse>) {
         if request.groupId.isEmpty { return answer(request, call, error: .invalidGroupId) }
+        guard call.allows(.read, group: request.groupId) else {
+            return answer(request, call, error: .groupAuthorizationFailed)
+        }
         call.node.groups.run { groups in
             do throws(Refusal) {
                 try commit(request, call, groups)
@@ -83,11 +86,14 @@ enum OffsetCommitHandler: RequestHandler {
             let topic =
                 call.version >= 10
                 ? call.node.topics.topic(id: asked.topicId) : call.node.topics.topic(named: asked.name)
+            let isAllowed = (topic?.name ?? asked.name).isEmpty || call.allows(.read, topic: topic?.name ?? asked.name)
             for partition in asked.partitions {
                 var answer = OffsetCommitResponse.OffsetCommitResponseTopic.OffsetCommitResponsePartition()
                 answer.partitionIndex = partition.partitionIndex
                 let metadata = partition.committedMetadata ?? ""
-                if let topic, topic.partition(partition.partitionIndex) != nil {
+                if !isAllowed {
+                    answer.errorCode = .topicAuthorizationFailed
+                } else if let topic, topic.partition(partition.partitionIndex) != nil {
                     if metadata.utf8.count > call.node.configuration.offsetMetadataMaxBytes {
                         answer.errorCode = .offsetMetadataTooLarge
                     } else {

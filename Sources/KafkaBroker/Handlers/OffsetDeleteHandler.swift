@@ -7,6 +7,11 @@ enum OffsetDeleteHandler: RequestHandler {
     typealias Request = OffsetDeleteRequest
 
     static func handle(_ request: OffsetDeleteRequest, _ call: Call<OffsetDeleteResponse>) {
+        guard call.allows(.delete, group: request.groupId) else {
+            var response = OffsetDeleteResponse()
+            response.errorCode = .groupAuthorizationFailed
+            return call.respond(response)
+        }
         call.node.groups.run { groups in
             do {
                 try delete(request, call, groups)
@@ -37,10 +42,13 @@ enum OffsetDeleteHandler: RequestHandler {
         for topic in request.topics {
             var answer = OffsetDeleteResponse.OffsetDeleteResponseTopic()
             answer.name = topic.name
+            let isAllowed = call.allows(.read, topic: topic.name)
             for partition in topic.partitions {
                 var result = OffsetDeleteResponse.OffsetDeleteResponseTopic.OffsetDeleteResponsePartition()
                 result.partitionIndex = partition.partitionIndex
-                if subscribed.contains(topic.name) {
+                if !isAllowed {
+                    result.errorCode = .topicAuthorizationFailed
+                } else if subscribed.contains(topic.name) {
                     result.errorCode = .groupSubscribedToTopic
                 } else {
                     keys.append(OffsetKey(topic: topic.name, partition: partition.partitionIndex))

@@ -32,6 +32,10 @@ enum OffsetFetchHandler: RequestHandler {
     ) -> Group {
         var answer = Group()
         answer.groupId = asked.groupId
+        guard call.allows(.describe, group: asked.groupId) else {
+            answer.errorCode = .groupAuthorizationFailed
+            return answer
+        }
         let offsets: [OffsetKey: CommittedOffset]
         var unstable: Set<OffsetKey> = []
         do throws(Refusal) {
@@ -49,7 +53,9 @@ enum OffsetFetchHandler: RequestHandler {
             return answer
         }
         guard let topics = asked.topics else {
-            answer.topics = everything(offsets, unstable, call.node)
+            answer.topics = everything(offsets, unstable, call.node).filter {
+                call.allows(.describe, .topic, $0.name, logs: false)
+            }
             return answer
         }
         answer.topics = topics.map { topic in
@@ -57,7 +63,9 @@ enum OffsetFetchHandler: RequestHandler {
             entry.name = topic.name
             entry.topicId = topic.topicId
             let name = call.version >= 10 ? call.node.topics.topic(id: topic.topicId)?.name : topic.name
+            let isAllowed = name.map { call.allows(.describe, topic: $0) } ?? true
             entry.partitions = topic.partitionIndexes.map { index in
+                guard isAllowed else { return partition(index, nil, error: .topicAuthorizationFailed) }
                 guard let name else { return partition(index, nil, error: .unknownTopicId) }
                 let key = OffsetKey(topic: name, partition: index)
                 return unstable.contains(key)

@@ -12,11 +12,14 @@ enum OffsetForLeaderEpochHandler: RequestHandler {
             var answer = OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult()
             answer.topic = asked.topic
             let topic = call.node.topics.topic(named: asked.topic)
+            let isAllowed = call.allows(.describe, topic: asked.topic)
             for partition in asked.partitions {
                 var result = OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult.EpochEndOffset()
                 result.partition = partition.partition
                 do throws(StorageError) {
-                    if let found = topic?.partition(partition.partition) {
+                    if !isAllowed {
+                        result.errorCode = .topicAuthorizationFailed
+                    } else if let found = topic?.partition(partition.partition) {
                         if partition.currentLeaderEpoch > 0 {
                             result.errorCode = .unknownLeaderEpoch
                         } else if partition.leaderEpoch == 0 {

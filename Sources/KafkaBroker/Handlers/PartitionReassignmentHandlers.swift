@@ -11,6 +11,11 @@ enum AlterPartitionReassignmentsHandler: RequestHandler {
     ) {
         var response = AlterPartitionReassignmentsResponse()
         response.errorMessage = nil
+        guard call.allowsOnCluster(.alter) else {
+            response.errorCode = .clusterAuthorizationFailed
+            response.errorMessage = Refusal.clusterAuthorization.message
+            return call.respond(response)
+        }
         response.allowReplicationFactorChange = request.allowReplicationFactorChange
         response.responses = request.topics.map { topic in
             var result = Result()
@@ -47,6 +52,10 @@ enum ListPartitionReassignmentsHandler: RequestHandler {
     ) {
         var response = ListPartitionReassignmentsResponse()
         response.errorMessage = nil
+        if !call.allowsOnCluster(.describe) {
+            response.errorCode = .clusterAuthorizationFailed
+            response.errorMessage = Refusal.clusterAuthorization.message
+        }
         call.respond(response)
     }
 }

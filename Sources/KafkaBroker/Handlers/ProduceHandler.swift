@@ -38,19 +38,24 @@ enum ProduceHandler: RequestHandler {
         var unflushed: [Unflushed] = []
         var hasFailed = false
         let refusal: Refusal? =
-            (-1...1).contains(request.acks)
-            ? nil : Refusal(.invalidRequiredAcks, "acks must be -1, 0 or 1, not \(request.acks)")
+            !(-1...1).contains(request.acks)
+            ? Refusal(.invalidRequiredAcks, "acks must be -1, 0 or 1, not \(request.acks)")
+            : request.transactionalId.map { call.allows(.write, .transactionalID, $0) } == false
+                ? Refusal(.transactionalIdAuthorizationFailed, "Transactional Id authorization failed.") : nil
         for data in request.topicData {
             var answer = ProduceResponse.TopicProduceResponse()
             answer.name = data.name
             answer.topicId = data.topicId
             let topic =
                 call.version >= 13 ? call.node.topics.topic(id: data.topicId) : call.node.topics.topic(named: data.name)
+            let name = topic?.name ?? data.name
+            let isDenied = !name.isEmpty && !call.allows(.write, topic: name)
             for partitionData in data.partitionData {
                 var entry = PartitionResponse()
                 entry.index = partitionData.index
                 do throws(Refusal) {
                     if let refusal { throw refusal }
+                    if isDenied { throw .topicAuthorization(name) }
                     let (log, info) = try append(partitionData, to: topic, call, verdicts)
                     entry.baseOffset = info.baseOffset
                     entry.logAppendTimeMs = info.logAppendTime

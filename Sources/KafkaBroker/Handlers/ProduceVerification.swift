@@ -14,14 +14,17 @@ enum ProduceVerification {
     static func verify(
         _ request: ProduceRequest, _ call: Call<ProduceResponse>, _ done: @escaping @Sendable (Verdicts) -> Void
     ) {
-        guard let id = request.transactionalId else { return done([:]) }
+        // Whoever may not write is refused when it comes to appending.
+        guard let id = request.transactionalId, call.allows(.write, .transactionalID, id, logs: false) else {
+            return done([:])
+        }
         var producer: Transaction.Producer?
         var keys: Set<OffsetKey> = []
         for data in request.topicData {
             let topic =
                 call.version >= 13 ? call.node.topics.topic(id: data.topicId) : call.node.topics.topic(named: data.name)
             for partition in data.partitionData {
-                guard let topic, let found = topic.partition(partition.index), let records = partition.records,
+                guard let topic, call.allows(.write, .topic, topic.name, logs: false), let found = topic.partition(partition.index), let records = partition.records,
                     let header = try? RecordBatchHeader(parsing: records), header.isTransactional,
                     let log = try? found.log(), !log.hasOpenTransaction(header)
                 else { continue }

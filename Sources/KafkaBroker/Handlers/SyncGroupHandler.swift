@@ -9,6 +9,9 @@ enum SyncGroupHandler: RequestHandler {
     typealias Request = SyncGroupRequest
 
     static func handle(_ request: SyncGroupRequest, _ call: Call<SyncGroupResponse>) {
+        guard call.allows(.read, group: request.groupId) else {
+            return answer(.init(error: .groupAuthorizationFailed), call)
+        }
         call.node.groups.run { groups in
             do throws(Refusal) {
                 guard let entry = try groups.entry(request.groupId) else {

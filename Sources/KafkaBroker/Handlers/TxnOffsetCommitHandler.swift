@@ -15,6 +15,12 @@ enum TxnOffsetCommitHandler: RequestHandler {
 
     static func handle(_ request: TxnOffsetCommitRequest, _ call: Call<TxnOffsetCommitResponse>) {
         if request.groupId.isEmpty { return answer(request, call, error: .invalidGroupId) }
+        guard call.allows(.write, .transactionalID, request.transactionalId) else {
+            return answer(request, call, error: .transactionalIdAuthorizationFailed)
+        }
+        guard call.allows(.read, group: request.groupId) else {
+            return answer(request, call, error: .groupAuthorizationFailed)
+        }
         let producer = Transaction.Producer(id: request.producerId, epoch: request.producerEpoch)
         call.node.transactions.run { transactions in
             let groups = call.node.groups.onLoop
@@ -96,11 +102,14 @@ enum TxnOffsetCommitHandler: RequestHandler {
             var entry = TxnOffsetCommitResponse.TxnOffsetCommitResponseTopic()
             entry.name = asked.name
             let topic = call.node.topics.topic(named: asked.name)
+            let isAllowed = call.allows(.read, topic: asked.name)
             for partition in asked.partitions {
                 var answer = TxnOffsetCommitResponse.TxnOffsetCommitResponseTopic.TxnOffsetCommitResponsePartition()
                 answer.partitionIndex = partition.partitionIndex
                 let metadata = partition.committedMetadata ?? ""
-                if topic?.partition(partition.partitionIndex) == nil {
+                if !isAllowed {
+                    answer.errorCode = .topicAuthorizationFailed
+                } else if topic?.partition(partition.partitionIndex) == nil {
                     answer.errorCode = .unknownTopicOrPartition
                 } else if metadata.utf8.count > call.node.configuration.offsetMetadataMaxBytes {
                     answer.errorCode = .offsetMetadataTooLarge

@@ -6,6 +6,11 @@ enum UnregisterBrokerHandler: RequestHandler {
 
     static func handle(_ request: UnregisterBrokerRequest, _ call: Call<UnregisterBrokerResponse>) {
         var response = UnregisterBrokerResponse()
+        guard call.allowsOnCluster(.alter) else {
+            response.errorCode = .clusterAuthorizationFailed
+            response.errorMessage = Refusal.clusterAuthorization.message
+            return call.respond(response)
+        }
         let isOwn = request.brokerId == call.node.configuration.nodeID
         response.errorCode = isOwn ? .invalidRequest : .brokerIdNotRegistered
         response.errorMessage =

@@ -8,6 +8,11 @@ enum UpdateFeaturesHandler: RequestHandler {
     static func handle(_ request: UpdateFeaturesRequest, _ call: Call<UpdateFeaturesResponse>) {
         var response = UpdateFeaturesResponse()
         response.errorMessage = nil
+        guard call.allowsOnCluster(.alter) else {
+            response.errorCode = .clusterAuthorizationFailed
+            response.errorMessage = Refusal.clusterAuthorization.message
+            return call.respond(response)
+        }
         for update in request.featureUpdates {
             var result = UpdateFeaturesResponse.UpdatableFeatureResult()
             result.feature = update.feature

@@ -9,9 +9,33 @@ enum WriteTxnMarkersHandler: RequestHandler {
     static var versions: ClosedRange<Int16> { 1...min(2, Request.validVersions.upperBound) }
 
     static func handle(_ request: WriteTxnMarkersRequest, _ call: Call<WriteTxnMarkersResponse>) {
+        guard call.allowsOnCluster(.clusterAction, logs: false) || call.allowsOnCluster(.alter) else {
+            return call.respond(denied(request))
+        }
         call.node.transactions.run { transactions in
             next(request.markers[...], [], transactions, call)
         }
+    }
+
+    private static func denied(_ request: WriteTxnMarkersRequest) -> WriteTxnMarkersResponse {
+        var response = WriteTxnMarkersResponse()
+        response.markers = request.markers.map { asked in
+            var result = Result()
+            result.producerId = asked.producerId
+            result.topics = asked.topics.map { topic in
+                var entry = Result.WritableTxnMarkerTopicResult()
+                entry.name = topic.name
+                entry.partitions = topic.partitionIndexes.map { index in
+                    var partition = Result.WritableTxnMarkerTopicResult.WritableTxnMarkerPartitionResult()
+                    partition.partitionIndex = index
+                    partition.errorCode = .clusterAuthorizationFailed
+                    return partition
+                }
+                return entry
+            }
+            return result
+        }
+        return response
     }
 
     private static func next(

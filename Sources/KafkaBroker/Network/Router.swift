@@ -72,6 +72,9 @@ enum Router {
         SaslAuthenticateHandler.self,
         DescribeUserScramCredentialsHandler.self,
         AlterUserScramCredentialsHandler.self,
+        DescribeAclsHandler.self,
+        CreateAclsHandler.self,
+        DeleteAclsHandler.self,
     ]
 
     private static let byKey: [(any RequestHandler.Type)?] = {

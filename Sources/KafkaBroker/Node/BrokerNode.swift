@@ -25,6 +25,8 @@ final class BrokerNode: Sendable {
     let framePool = FrameBufferPool()
     let fetchSessions: FetchSessions
     let transactions: TransactionCoordinator
+    /// Nil: everybody may do everything.
+    let authorizer: Authorizer?
     private let connections = NIOLockedValueBox([ObjectIdentifier: any Channel]())
     /// Does what may take long and nobody waits for.
     private let maintenance = NIOThreadPool(numberOfThreads: 1)
@@ -47,6 +49,7 @@ final class BrokerNode: Sendable {
             try? directory.close()
             throw error
         }
+        authorizer = Authorizer(configuration, acls: topics.acls, logger: logger)
         groups = GroupCoordinator(
             configuration: configuration, topics: topics, flusher: directory.flusher, eventLoop: eventLoop,
             logger: logger)

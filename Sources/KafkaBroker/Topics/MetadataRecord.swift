@@ -3,7 +3,7 @@ import NIOCore
 
 /// One record of `__cluster_metadata-0`: what a topic is, or which producer ids have been given out.
 ///
-/// Kind 20 is `ScramRecord`'s. Every record replaces the one with the same key, so that the last one of each key is the whole state. The layout is
+/// Kind 20 is `ScramRecord`'s, 21 `AclRecord`'s. Every record replaces the one with the same key, so that the last one of each key is the whole state. The layout is
 /// our own: key = int16 kind, then the name; value = int16 version (1), then the fields; no value = the thing is gone.
 enum MetadataRecord: Equatable {
     struct TopicState: Equatable {

@@ -29,6 +29,8 @@ final class TopicRegistry: Sendable {
     private let metadataLog: PartitionLog
     /// The users of SCRAM.
     let scramUsers = ScramUsers()
+    /// Who may do what.
+    let acls = AclStore()
     private let state = NIOLockedValueBox(State())
 
     /// Opens the metadata log and replays it.
@@ -153,6 +155,13 @@ final class TopicRegistry: Sendable {
         scramUsers.apply(record)
     }
 
+    /// Adds an ACL, or takes it away; answer the client after `whenDurable`.
+    func setAcl(_ binding: AclBinding, isPresent: Bool) throws(Refusal) {
+        let record = AclRecord(binding, isPresent: isPresent)
+        try write(key: record.key, value: record.value)
+        acls.apply(record)
+    }
+
     /// Calls back, on some thread, when all changes made so far are on disk, or could not be put there.
     func whenDurable(_ done: @escaping @Sendable (Refusal?) -> Void) {
         directory.flusher.flush(metadataLog, upTo: metadataLog.logEndOffset) { result in
@@ -204,6 +213,7 @@ final class TopicRegistry: Sendable {
         var quotas: [ClientQuotas.Entity: [String: Double]] = [:]
         try LogReplay.forEachRecord(in: metadataLog) { key, value throws(WireError) in
             if let key, let user = try ScramRecord(key: key, value: value) { return scramUsers.apply(user) }
+            if let key, let acl = try AclRecord(key: key, value: value) { return acls.apply(acl) }
             guard let key, let record = try MetadataRecord(key: key, value: value) else { return }
             switch record {
             case .topic(let state):

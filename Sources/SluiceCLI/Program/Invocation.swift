@@ -6,6 +6,7 @@ enum Invocation {
         "kafka-console-consumer": "console-consumer",
         "kafka-consumer-groups": "consumer-groups",
         "kafka-get-offsets": "get-offsets",
+        "kafka-acls": "acls",
         "kafka-delete-records": "delete-records",
         "kafka-storage": "storage",
         "kafka-dump-log": "dump-log",

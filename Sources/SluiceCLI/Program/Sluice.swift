@@ -29,7 +29,7 @@ struct Sluice: AsyncParsableCommand {
                 name: "Tools",
                 subcommands: [
                     TopicsCommand.self, ConsoleProducerCommand.self, ConsoleConsumerCommand.self,
-                    ConsumerGroupsCommand.self, ConfigsCommand.self, VerifyCommand.self,
+                    ConsumerGroupsCommand.self, ConfigsCommand.self, AclsCommand.self, VerifyCommand.self,
                     GetOffsetsCommand.self, DeleteRecordsCommand.self, StorageCommand.self, DumpLogCommand.self,
                     ProducerPerformanceCommand.self, ConsumerPerformanceCommand.self,
                 ]),
