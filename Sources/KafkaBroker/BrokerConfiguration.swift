@@ -64,6 +64,12 @@ public struct BrokerConfiguration: Sendable {
     public var superUsers: Set<String> = []
     /// `allow.everyone.if.no.acl.found`: whether what no ACL is about is allowed.
     public var allowsEveryoneWithoutAcl = false
+    /// `quota.window.num`, `quota.window.size.seconds`.
+    var quotaWindows = RateMeter.Windows()
+    /// `max.connections.per.ip`.
+    public var maxConnectionsPerIP = Int(Int32.max)
+    /// `max.connections.per.ip.overrides`, by address.
+    public var maxConnectionsByIP: [String: Int] = [:]
     /// Records that a partition of the offsets topic may hold before what is known is written anew.
     var offsetsTidyAfter = 20_000
     /// The settings as given, by Kafka's names; defaults of topic settings are looked up here.
@@ -148,10 +154,21 @@ public struct BrokerConfiguration: Sendable {
         retentionCheckInterval = int("log.retention.check.interval.ms").map { Int64($0) } ?? retentionCheckInterval
         fetchSessionSlots = int("max.incremental.fetch.session.cache.slots") ?? fetchSessionSlots
         networkThreads = int("num.network.threads") ?? networkThreads
+        quotaWindows.count = int("quota.window.num") ?? quotaWindows.count
+        quotaWindows.size = int("quota.window.size.seconds").map { Int64($0) * 1000 } ?? quotaWindows.size
+        maxConnectionsPerIP = int("max.connections.per.ip") ?? maxConnectionsPerIP
         allowsEveryoneWithoutAcl = flag("allow.everyone.if.no.acl.found") ?? allowsEveryoneWithoutAcl
     }
 
     private mutating func readAuthorizer() throws(BrokerError) {
+        for item in ConfigKey.items(properties["max.connections.per.ip.overrides"] ?? "") {
+            guard let colon = item.lastIndex(of: ":"), let count = Int(item[item.index(after: colon)...]), count >= 0
+            else {
+                throw BrokerError(
+                    .configuration, "max.connections.per.ip.overrides: \(item) is not of the form address:count.")
+            }
+            maxConnectionsByIP[String(item[..<colon])] = count
+        }
         if let name = properties["authorizer.class.name"] {
             guard name.isEmpty || Authorizer.classNames.contains(name) else {
                 throw BrokerError(

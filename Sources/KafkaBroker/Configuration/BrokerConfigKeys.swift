@@ -48,6 +48,11 @@ enum BrokerConfigKeys {
         ConfigKey(
             "max.connections", .int, "2147483647", minimum: 0, "Most connections at a time; more are closed."),
         ConfigKey(
+            "max.connections.per.ip", .int, "2147483647", minimum: 0,
+            "Most connections from one address at a time; more are closed."),
+        ConfigKey(
+            "max.connections.per.ip.overrides", .string, "", "Other limits for some addresses, as address:count."),
+        ConfigKey(
             "max.incremental.fetch.session.cache.slots", .int, "1000", minimum: 0,
             "Most incremental fetch sessions that are kept."),
         ConfigKey("node.id", .int, "1", minimum: 0, "The node's number."),
@@ -64,6 +69,9 @@ enum BrokerConfigKeys {
         ConfigKey(
             "offsets.topic.replication.factor", .short, "1", minimum: 1, "Replicas of the offsets topic: one."),
         ConfigKey("process.roles", .list, "broker,controller", "This process is broker and controller in one."),
+        ConfigKey(
+            "quota.window.num", .int, "11", minimum: 1, "Samples that a client's rate is measured over."),
+        ConfigKey("quota.window.size.seconds", .int, "1", minimum: 1, "Seconds of one sample."),
         ConfigKey(
             "sasl.enabled.mechanisms", .list, "SCRAM-SHA-512",
             "Mechanisms of listeners with SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512. Kafka's default is GSSAPI."),

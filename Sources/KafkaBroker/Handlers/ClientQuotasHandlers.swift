@@ -13,7 +13,7 @@ enum DescribeClientQuotasHandler: RequestHandler {
         do throws(Refusal) {
             try call.checkCluster(.describeConfigs)
             try check(request)
-            response.entries = call.node.topics.quotas.filter { isWanted($0.key, request) }.map(describe)
+            response.entries = call.node.topics.quotas.limits.filter { isWanted($0.key, request) }.map(describe)
         } catch {
             response.errorCode = error.code
             response.errorMessage = error.message
@@ -115,7 +115,7 @@ enum AlterClientQuotasHandler: RequestHandler {
             }
         }
         if let fault = ClientQuotas.fault(in: entity) { throw Refusal(.invalidRequest, fault) }
-        var values = topics.quotas[entity] ?? [:]
+        var values = topics.quotas.limits[entity] ?? [:]
         var seen: Set<String> = []
         for change in asked.ops {
             guard seen.insert(change.key).inserted else {

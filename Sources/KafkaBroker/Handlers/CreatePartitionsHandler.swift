@@ -17,6 +17,11 @@ enum CreatePartitionsHandler: RequestHandler {
                     throw Refusal(.invalidRequest, "Duplicate topic name in the request: \(asked.name)")
                 }
                 try call.check(.alter, topic: asked.name)
+                if !request.validateOnly {
+                    let existing = call.node.topics.topic(named: asked.name)?.partitions.count ?? 0
+                    let wait = call.takeMutations(max(1, Int(asked.count) - existing))
+                    try call.checkMutations(wait, refusesFrom: 3, &response.throttleTimeMs)
+                }
                 try grow(asked, request, call.node)
             } catch {
                 result.errorCode = error.code

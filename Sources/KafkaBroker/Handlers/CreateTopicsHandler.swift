@@ -26,6 +26,10 @@ enum CreateTopicsHandler: RequestHandler {
                     throw Refusal(.invalidRequest, "Duplicate topic name in the request: \(topic.name)")
                 }
                 if !mayCreateAll { try call.check(.create, topic: topic.name) }
+                if !request.validateOnly {
+                    let wait = call.takeMutations(max(Int(topic.numPartitions), topic.assignments.count, 1))
+                    try call.checkMutations(wait, refusesFrom: 6, &response.throttleTimeMs)
+                }
                 try create(topic, request, &result, call.node)
                 if call.node.authorizer != nil, !call.allows(.describeConfigs, .topic, topic.name, logs: false) {
                     (result.numPartitions, result.replicationFactor, result.configs) = (-1, -1, [])

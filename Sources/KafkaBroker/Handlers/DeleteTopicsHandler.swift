@@ -31,6 +31,8 @@ enum DeleteTopicsHandler: RequestHandler {
                 }
                 result.name = found.name
                 result.topicId = found.id
+                try call.checkMutations(
+                    call.takeMutations(found.partitions.count), refusesFrom: 5, &response.throttleTimeMs)
                 try call.node.topics.delete(found)
                 call.node.groups.run { $0.forgetOffsets(of: found.name) }
             } catch {

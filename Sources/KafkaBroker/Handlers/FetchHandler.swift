@@ -91,6 +91,9 @@ private struct Fetch: Sendable {
     func read() -> Found {
         var found = Found()
         var room = min(max(0, Int(request.maxBytes)), call.node.configuration.fetchMaxBytes)
+        let quota = call.node.topics.quotas.largest(
+            .fetch, user: call.connection.principal.name, clientID: call.clientID)
+        if let quota { room = min(room, quota) }
         for item in asked {
             var answer = FetchResponse.FetchableTopicResponse.PartitionData()
             answer.partitionIndex = item.request.partition
@@ -171,8 +174,16 @@ private struct Fetch: Sendable {
         if ends != found.ends { wait.dataArrived(.max) }
     }
 
-    /// Reads the bytes and answers.
+    /// Reads the bytes and answers. A client that has had too much gets nothing and is told to wait.
     func answer(_ found: Found) {
+        var found = found
+        let throttle = call.throttle(.fetch, bytes: found.bytes)
+        if throttle > 0 {
+            call.node.topics.quotas.unrecord(
+                .fetch, bytes: found.bytes, user: call.connection.principal.name, clientID: call.clientID,
+                now: SteadyClock.now())
+            found.slices = found.slices.map { _ in nil }
+        }
         let settled: (session: Int32, isIncluded: [Bool])
         do throws(Refusal) {
             settled = try call.node.fetchSessions.finish(
@@ -181,6 +192,7 @@ private struct Fetch: Sendable {
             return call.respond(FetchResponse(errorCode: error.code))
         }
         var response = FetchResponse()
+        response.throttleTimeMs = throttle
         response.sessionId = settled.session
         var files: [FileSlice?] = []
         for (position, item) in asked.enumerated() where settled.isIncluded[position] {

@@ -72,6 +72,10 @@ enum ProduceHandler: RequestHandler {
             }
             response.responses.append(answer)
         }
+        let bytes = request.topicData.reduce(0) { sum, topic in
+            topic.partitionData.reduce(sum) { $0 + ($1.records?.readableBytes ?? 0) }
+        }
+        response.throttleTimeMs = call.throttle(.produce, bytes: bytes)
         switch request.acks {
         case 0 where hasFailed: call.closeConnection()
         case 0: call.finishSilently()

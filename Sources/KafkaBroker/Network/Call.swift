@@ -35,6 +35,39 @@ struct Call<Response: KafkaMessage>: Sendable {
         }
     }
 
+    /// Counts what the client has sent or is to get.
+    ///
+    /// - Returns: milliseconds that it has to wait, for the answer; its connection is not read from for so long.
+    func throttle(_ kind: QuotaManager.Kind, bytes: Int) -> Int32 {
+        let wait = node.topics.quotas.record(
+            kind, bytes: bytes, user: connection.principal.name, clientID: clientID, now: SteadyClock.now())
+        mute(wait)
+        return wait
+    }
+
+    /// Asks to change topics by this many partitions (KIP-599).
+    ///
+    /// - Returns: 0, or the milliseconds after which the client may try again.
+    func takeMutations(_ partitions: Int) -> Int32 {
+        node.topics.quotas.takeMutations(
+            partitions, user: connection.principal.name, clientID: clientID, now: SteadyClock.now())
+    }
+
+    /// Clients that know the error are refused until their time has come; others are served, and made to wait then.
+    func checkMutations(_ wait: Int32, refusesFrom version: Int16, _ throttle: inout Int32) throws(Refusal) {
+        guard wait > 0 else { return }
+        throttle = max(throttle, wait)
+        mute(wait)
+        guard header.apiVersion < version else {
+            throw Refusal(.throttlingQuotaExceeded, "The throttling quota has been exceeded.")
+        }
+    }
+
+    /// Reads nothing from the client for a while.
+    func mute(_ milliseconds: Int32) {
+        if milliseconds > 0 { connection.onLoop { $0.mute(milliseconds: milliseconds) } }
+    }
+
     /// Ends the call without an answer (acks=0).
     func finishSilently() {
         connection.onLoop { $0.deliver([], slot: slot) }

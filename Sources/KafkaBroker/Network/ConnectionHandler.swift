@@ -38,6 +38,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var hasUnflushed = false
     private var isReadHeld = false
     private var isClosing = false
+    /// Nothing is read from a client that has used more than its quota, until its time is over.
+    private var isMuted = false
     private var closeActions: [ResponseQueue.Slot: () -> Void] = [:]
 
     init(node: BrokerNode, listener: BoundListener) {
@@ -123,7 +125,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Requests
 
     private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        queue.acceptsMore && context.channel.isWritable && !isClosing
+        queue.acceptsMore && context.channel.isWritable && !isClosing && !isMuted
     }
 
     private func resumeReading(_ context: ChannelHandlerContext) {
@@ -200,6 +202,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard session.isAuthenticated else { return }
         frames.maximumFrame = node.configuration.maxRequestBytes
         if let user = session.user { handle?.principal = Principal(name: user) }
+    }
+
+    /// Reads nothing for a while.
+    func mute(milliseconds: Int32) {
+        guard let context, !isMuted, milliseconds > 0 else { return }
+        isMuted = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Int64(milliseconds))) {
+            self.isMuted = false
+            if let context = self.context { self.resumeReading(context) }
+        }
     }
 
     /// Runs when the connection closes before the answer of `slot` was delivered.

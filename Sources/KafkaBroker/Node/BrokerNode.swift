@@ -27,7 +27,12 @@ final class BrokerNode: Sendable {
     let transactions: TransactionCoordinator
     /// Nil: everybody may do everything.
     let authorizer: Authorizer?
-    private let connections = NIOLockedValueBox([ObjectIdentifier: any Channel]())
+    private let connections = NIOLockedValueBox(Connections())
+
+    private struct Connections {
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var byAddress: [String: Int] = [:]
+    }
     /// Does what may take long and nobody waits for.
     private let maintenance = NIOThreadPool(numberOfThreads: 1)
 
@@ -83,21 +88,33 @@ final class BrokerNode: Sendable {
 
     /// Counts a connection in; false if there are too many.
     func register(_ channel: any Channel) -> Bool {
+        let address = channel.remoteAddress?.ipAddress ?? ""
+        let mostFromThere = configuration.maxConnectionsByIP[address] ?? configuration.maxConnectionsPerIP
         let isAccepted = connections.withLockedValue { connections in
-            guard connections.count < configuration.maxConnections else { return false }
-            connections[ObjectIdentifier(channel)] = channel
+            guard connections.channels.count < configuration.maxConnections,
+                connections.byAddress[address, default: 0] < mostFromThere
+            else { return false }
+            connections.channels[ObjectIdentifier(channel)] = channel
+            connections.byAddress[address, default: 0] += 1
             return true
         }
-        guard isAccepted else { return false }
+        guard isAccepted else {
+            logger.info("refusing a connection: there are too many", metadata: ["client": "\(address)"])
+            return false
+        }
         channel.closeFuture.whenComplete { [self] _ in
-            connections.withLockedValue { $0[ObjectIdentifier(channel)] = nil }
+            connections.withLockedValue { connections in
+                connections.channels[ObjectIdentifier(channel)] = nil
+                let left = connections.byAddress[address, default: 1] - 1
+                connections.byAddress[address] = left > 0 ? left : nil
+            }
         }
         return true
     }
 
     /// Closes every connection and returns when they are closed.
     func closeConnections() async {
-        let open = connections.withLockedValue { Array($0.values) }
+        let open = connections.withLockedValue { Array($0.channels.values) }
         for channel in open { channel.close(promise: nil) }
         for channel in open { try? await channel.closeFuture.get() }
     }

@@ -16,7 +16,6 @@ final class TopicRegistry: Sendable {
         var nextProducerID: Int64 = 0
         var producerIDsReserved: Int64 = 0
         var version: UInt64 = 0
-        var quotas: [ClientQuotas.Entity: [String: Double]] = [:]
     }
 
     static let metadataTopic = "__cluster_metadata"
@@ -31,6 +30,8 @@ final class TopicRegistry: Sendable {
     let scramUsers = ScramUsers()
     /// Who may do what.
     let acls = AclStore()
+    /// The limits of clients.
+    let quotas: QuotaManager
     private let state = NIOLockedValueBox(State())
 
     /// Opens the metadata log and replays it.
@@ -38,6 +39,7 @@ final class TopicRegistry: Sendable {
         self.configuration = configuration
         self.directory = directory
         self.logger = logger
+        quotas = QuotaManager(windows: configuration.quotaWindows)
         var logConfiguration = LogConfiguration()
         logConfiguration.retentionMs = -1
         logConfiguration.cleanupPolicy = .compact
@@ -134,13 +136,10 @@ final class TopicRegistry: Sendable {
         return taken.id
     }
 
-    /// All client quotas.
-    var quotas: [ClientQuotas.Entity: [String: Double]] { state.withLockedValue { $0.quotas } }
-
     /// Replaces the limits of an entity; none removes it.
     func setQuotas(_ limits: [String: Double], of entity: ClientQuotas.Entity) throws(Refusal) {
         try write(.quotas(entity, limits))
-        state.withLockedValue { $0.quotas[entity] = limits.isEmpty ? nil : limits }
+        quotas.set(limits, of: entity)
     }
 
     /// Where the metadata log ends.
@@ -210,7 +209,6 @@ final class TopicRegistry: Sendable {
         var deleted: Set<String> = []
         var topics: [String: MetadataRecord.TopicState] = [:]
         var nextProducerID: Int64 = 0
-        var quotas: [ClientQuotas.Entity: [String: Double]] = [:]
         try LogReplay.forEachRecord(in: metadataLog) { key, value throws(WireError) in
             if let key, let user = try ScramRecord(key: key, value: value) { return scramUsers.apply(user) }
             if let key, let acl = try AclRecord(key: key, value: value) { return acls.apply(acl) }
@@ -225,14 +223,13 @@ final class TopicRegistry: Sendable {
             case .producerIDs(let next):
                 nextProducerID = max(nextProducerID, next)
             case .quotas(let entity, let limits):
-                quotas[entity] = limits.isEmpty ? nil : limits
+                quotas.set(limits, of: entity)
             }
         }
         for topic in topics.values { _ = install(topic) }
         state.withLockedValue {
             $0.nextProducerID = nextProducerID
             $0.producerIDsReserved = nextProducerID
-            $0.quotas = quotas
         }
         guard !deleted.isEmpty else { return }
         for existing in try directory.existingLogs() where deleted.contains(existing.topic) {
