@@ -14,6 +14,8 @@ final class BrokerConnection: Sendable {
         var timerArmed = false
         var versions: APIVersionTable?
         var lastUsed: UInt64 = NIODeadline.now().uptimeNanoseconds
+        /// Nothing is sent before: the broker has asked for it.
+        var heldUntil = NIODeadline.uptimeNanoseconds(0)
     }
 
     let channel: any Channel
@@ -58,7 +60,11 @@ final class BrokerConnection: Sendable {
         let peer = address
         submitRaw(request, version: version, timeout: timeout, expectsResponse: expectsResponse) { result in
             guard expectsResponse else { return completion(result.map { _ in R.Response() }) }
-            completion(result.flatMap { Self.decode(R.self, $0, version: version, peer: peer) })
+            let answer = result.flatMap { Self.decode(R.self, $0, version: version, peer: peer) }
+            if case .success(let response) = answer {
+                self.hold(milliseconds: Throttle.milliseconds(response, version: version))
+            }
+            completion(answer)
         }
     }
 
@@ -67,7 +73,7 @@ final class BrokerConnection: Sendable {
         _ request: R, version: Int16, timeout: Duration, expectsResponse: Bool = true,
         completion raw: @escaping Completion
     ) {
-        let deadline = NIODeadline.now() + TimeAmount(timeout)
+        let now = NIODeadline.now()
         var bytes: ByteBuffer
         do throws(WireError) {
             bytes = try frame(request, version: version)
@@ -80,6 +86,8 @@ final class BrokerConnection: Sendable {
             return
         }
         let failure: KafkaError? = state.withLockedValue { state in
+            // The time counts from when it may be sent.
+            let deadline = max(now, state.heldUntil) + TimeAmount(timeout)
             switch state.machine.submit(
                 raw, deadline: deadline.uptimeNanoseconds, expectsResponse: expectsResponse)
             {
@@ -116,10 +124,18 @@ final class BrokerConnection: Sendable {
 
     // MARK: - Private
 
+    /// Sends nothing for a while.
+    private func hold(milliseconds: Int32) {
+        guard milliseconds > 0 else { return }
+        let until = NIODeadline.now() + .milliseconds(Int64(milliseconds))
+        state.withLockedValue { $0.heldUntil = max($0.heldUntil, until) }
+    }
+
     private func scheduleFlush(_ state: inout State) {
         guard !state.flushScheduled else { return }
         state.flushScheduled = true
-        channel.eventLoop.execute { [self] in flush() }
+        guard state.heldUntil > .now() else { return channel.eventLoop.execute { [self] in flush() } }
+        channel.eventLoop.scheduleTask(deadline: state.heldUntil) { [self] in flush() }
     }
 
     private func flush() {
