@@ -61,13 +61,14 @@ for future in admin.create_topics([NewTopic("orders", 1), NewTopic("secret-1", 1
 # Nothing is allowed, nothing is seen.
 assert produce("alice", "orders", **{"enable.idempotence": False}) == KafkaError.TOPIC_AUTHORIZATION_FAILED
 assert list(AdminClient(settings("alice")).list_topics(timeout=10).topics) == []
+alice = AdminClient(settings("alice"))
 try:
-    next(iter(AdminClient(settings("alice")).create_topics([NewTopic("mine", 1)]).values())).result(20)
+    next(iter(alice.create_topics([NewTopic("mine", 1)]).values())).result(20)
     raise AssertionError("created")
 except KafkaException as error:
     assert error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, error
 try:
-    AdminClient(settings("alice")).describe_acls(AclBindingFilter(
+    alice.describe_acls(AclBindingFilter(
         ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)).result(20)
     raise AssertionError("described")
 except KafkaException as error:
