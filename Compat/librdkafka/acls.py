@@ -67,13 +67,6 @@ try:
     raise AssertionError("created")
 except KafkaException as error:
     assert error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, error
-try:
-    alice.describe_acls(AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)).result(20)
-    raise AssertionError("described")
-except KafkaException as error:
-    assert error.args[0].code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED, error
-
 # A producer, also an idempotent one.
 add(acl(ResourceType.TOPIC, "orders", "User:alice", AclOperation.WRITE))
 assert produce("alice", "orders") is None

@@ -218,6 +218,7 @@ struct AclTests {
         var metadata = MetadataRequest()
         metadata.topics = nil
         #expect(try alice.call(metadata, version: 12).topics.isEmpty)
+        #expect(try alice.call(DescribeAclsRequest()).errorCode == .clusterAuthorizationFailed)
         #expect(try admin.call(DescribeLogDirsRequest()).errorCode == .none)
         #expect(try alice.call(DescribeLogDirsRequest()).errorCode == .clusterAuthorizationFailed)
         await broker.stop()
