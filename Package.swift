@@ -123,8 +123,8 @@ let package = Package(
         .target(
             name: "KafkaTesting",
             dependencies: [
-                "KafkaBroker", "KafkaStorage", "KafkaClient", "KafkaProtocol", "ConnectAPI", nioCore, nioPosix, logging,
-                collections,
+                "KafkaBroker", "KafkaStorage", "KafkaClient", "KafkaProtocol", "ConnectAPI", nioCore, nioPosix,
+                nioConcurrency, logging, collections,
             ],
             swiftSettings: swiftSettings),
         .executableTarget(

@@ -32,7 +32,8 @@ struct KeyMaterial: ~Copyable {
                 try material.readKey(lines, password: password, setting: setting)
                 try material.readCertificates(lines, setting: setting)
             case .pkcs12:
-                try material.readPKCS12(bytes, password: settings.keystore.password, setting: setting, which: "keystore")
+                try material.readPKCS12(
+                    bytes, password: settings.keystore.password, setting: setting, which: "keystore")
                 guard material.key != nil else { throw TLSError(.configuration, "\(setting): there is no key in it") }
             }
         } else {

@@ -125,7 +125,9 @@ enum CipherName {
         guard name.hasPrefix("TLS_"), let with = name.firstRange(of: "_WITH_") else { return name }
         let exchange = name[name.index(name.startIndex, offsetBy: 4)..<with.lowerBound]
         var cipher = String(name[with.upperBound...])
-        for (from, to) in [("AES_128", "AES128"), ("AES_256", "AES256"), ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305")]
+        for (from, to) in [
+            ("AES_128", "AES128"), ("AES_256", "AES256"), ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305"),
+        ]
         where cipher.hasPrefix(from) {
             cipher = to + cipher.dropFirst(from.count)
         }

@@ -64,7 +64,8 @@ struct AclTests {
 
         let open = try authorizer(
             [AclBinding("User:bob", to: .read, on: .topic, "orders")], ["allow.everyone.if.no.acl.found": "true"])
-        #expect(open.isAllowed(alice, "h", .write, .topic, "free") && !open.isAllowed(alice, "h", .write, .topic, "orders"))
+        #expect(
+            open.isAllowed(alice, "h", .write, .topic, "free") && !open.isAllowed(alice, "h", .write, .topic, "orders"))
         let shut = try authorizer([
             AclBinding("User:alice", to: .write, on: .topic, "a"),
             AclBinding("User:alice", permission: .deny, to: .write, on: .topic, "a"),
@@ -162,7 +163,8 @@ struct AclTests {
         let wrong = [
             AclBinding("User:a", to: .any, on: .topic, "t"), AclBinding("User:a", to: .read, on: .any, "t"),
             AclBinding("User:a", to: .read, on: .topic, ""), AclBinding("User:a", to: .read, on: .cluster, "mine"),
-            AclBinding("alice", to: .read, on: .topic, "t"), AclBinding("User:a", permission: .any, to: .read, on: .topic, "t"),
+            AclBinding("alice", to: .read, on: .topic, "t"),
+            AclBinding("User:a", permission: .any, to: .read, on: .topic, "t"),
             AclBinding("User:a", to: .read, on: .topic, "t", patternType: .match),
         ]
         for binding in wrong {

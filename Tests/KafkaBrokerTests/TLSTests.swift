@@ -58,9 +58,10 @@ struct TLSTests {
     }
 
     private func withBroker(
-        _ more: [String: String] = [:], logger: Logger? = nil, _ body: (TestBroker, TestCertificates) async throws -> Void
+        _ more: [String: String] = [:], logger: Logger? = nil,
+        _ body: (TestBroker, TestCertificates) async throws -> Void
     ) async throws {
-        let files = try TestCertificates.shared()
+        let files = try await TestCertificates.shared()
         let broker = try await TestBroker.start(
             properties: properties(files).merging(more) { $1 }, logger: logger)
         do {
@@ -109,15 +110,17 @@ struct TLSTests {
     }
 
     @Test("Settings of TLS are read per listener, and kept from those who ask")
-    func configuration() throws {
-        let files = try TestCertificates.shared()
+    func configuration() async throws {
+        let files = try await TestCertificates.shared()
         var properties = properties(files)
         properties["ssl.client.auth"] = "requested"
         properties["ssl.keystore.password"] = "hush-hush"
         let configuration = try BrokerConfiguration(properties: properties)
         #expect(configuration.unknownNames.isEmpty)
         // As in Kafka, the setting without a listener's name is not for SASL_SSL.
-        let modes: [TLSSettings.ClientAuthentication?] = [.requested, TLSSettings.ClientAuthentication.none, .required, nil]
+        let modes: [TLSSettings.ClientAuthentication?] = [
+            .requested, TLSSettings.ClientAuthentication.none, .required, nil,
+        ]
         #expect(configuration.listeners.map { $0.tls?.clientAuthentication } == modes)
         var dumped = ""
         dump(configuration, to: &dumped)
@@ -147,7 +150,10 @@ struct TLSTests {
         "Certificates' names become users' names by Kafka's rules",
         arguments: [
             ("DEFAULT", "CN=a,OU=b", "CN=a,OU=b"),
-            ("RULE:^CN=(.*?),OU=ServiceUsers.*$/$1/", "CN=serviceuser,OU=ServiceUsers,O=Unknown,C=Unknown", "serviceuser"),
+            (
+                "RULE:^CN=(.*?),OU=ServiceUsers.*$/$1/", "CN=serviceuser,OU=ServiceUsers,O=Unknown,C=Unknown",
+                "serviceuser"
+            ),
             (
                 "RULE:^CN=(.*?),OU=(.*?),O=(.*?),L=(.*?),ST=(.*?),C=(.*?)$/$1@$2/L",
                 "CN=adminUser,OU=Admin,O=Unknown,L=Unknown,ST=Unknown,C=Unknown", "adminuser@admin"

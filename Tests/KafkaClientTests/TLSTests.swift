@@ -14,7 +14,7 @@ struct TLSTests {
         _ more: [String: String] = [:], keystore: String = "server.keystore.pem",
         _ body: (TestBroker, TestCertificates) async throws -> Void
     ) async throws {
-        let files = try TestCertificates.shared()
+        let files = try await TestCertificates.shared()
         let broker = try await TestBroker.start(
             properties: files.properties(keystore: keystore).merging(["listeners": "SSL://127.0.0.1:0"]) { $1 }
                 .merging(more) { $1 })
@@ -132,7 +132,7 @@ struct TLSTests {
         let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(host: "127.0.0.1", port: 0).get()
         let port = try #require(silent.localAddress?.port)
-        let files = try TestCertificates.shared()
+        let files = try await TestCertificates.shared()
         var configuration = try ClientConfiguration(
             properties: files.properties().merging([
                 "bootstrap.servers": "127.0.0.1:\(port)", "security.protocol": "SSL",

@@ -32,8 +32,8 @@ struct TLSSessionTests {
     private func pair(
         client: [String: String], server: [String: String] = [:], keystore: String = "server.keystore.pem",
         hostname: String = "localhost"
-    ) throws -> Pair {
-        let files = try TestCertificates.shared()
+    ) async throws -> Pair {
+        let files = try await TestCertificates.shared()
         let serverProperties = files.properties(keystore: keystore).merging(server) { $1 }
         return Pair(
             client: try TLSSession(try context(.client, client), hostname: hostname),
@@ -41,9 +41,9 @@ struct TLSSessionTests {
     }
 
     @Test("Bytes pass both ways, in TLS 1.2 and 1.3", arguments: ["TLSv1.2", "TLSv1.3"])
-    func bytes(version: String) throws {
-        let files = try TestCertificates.shared()
-        let pair = try pair(client: files.properties().merging(["ssl.enabled.protocols": version]) { $1 })
+    func bytes(version: String) async throws {
+        let files = try await TestCertificates.shared()
+        let pair = try await pair(client: files.properties().merging(["ssl.enabled.protocols": version]) { $1 })
         try pair.connect()
         #expect(pair.client.result().protocolVersion == version && pair.server.result().protocolVersion == version)
         #expect(pair.client.result().peerSubject == "CN=localhost" && pair.server.result().peerSubject == nil)
@@ -71,17 +71,17 @@ struct TLSSessionTests {
             ("alice", #"CN=alice,OU=Users,O=Example\, Inc,C=NO"#),
             ("bob", #"CN=Bob \"B\" Løvås,1.2.840.113549.1.9.1=#160b626f62406578616d706c65,OU=Users,DC=example"#),
         ])
-    func subject(user: String, name: String) throws {
-        let files = try TestCertificates.shared()
-        let pair = try pair(
+    func subject(user: String, name: String) async throws {
+        let files = try await TestCertificates.shared()
+        let pair = try await pair(
             client: files.properties(keystore: "\(user).keystore.pem"), server: ["ssl.client.auth": "required"])
         try pair.connect()
         #expect(pair.server.result().peerSubject == name)
     }
 
     @Test("Keys come from PEM, in one line or many, encrypted or not, and from PKCS12")
-    func stores() throws {
-        let files = try TestCertificates.shared()
+    func stores() async throws {
+        let files = try await TestCertificates.shared()
         let password = TestCertificates.storePassword
         func text(_ name: String) throws -> String {
             String(decoding: try PEMText.bytes(files.path(name), setting: ""), as: UTF8.self)
@@ -119,8 +119,8 @@ struct TLSSessionTests {
     }
 
     @Test("Each fault is named, with its remedy and without secrets")
-    func faults() throws {
-        let files = try TestCertificates.shared()
+    func faults() async throws {
+        let files = try await TestCertificates.shared()
         func fault(_ properties: [String: String], _ role: TLSContext.Role = .server) -> String {
             do throws(TLSError) {
                 _ = try TLSContext(try TLSSettings { properties[$0] }, role: role)
@@ -161,11 +161,13 @@ struct TLSSessionTests {
     }
 
     @Test("A certificate that is not good is refused, and the reason told")
-    func refusals() throws {
-        let files = try TestCertificates.shared()
-        func clientFault(_ keystore: String, _ client: [String: String], host: String = "localhost") -> String {
+    func refusals() async throws {
+        let files = try await TestCertificates.shared()
+        func clientFault(
+            _ keystore: String, _ client: [String: String], host: String = "localhost"
+        ) async -> String {
             do {
-                try pair(client: client, keystore: keystore, hostname: host).connect()
+                try await pair(client: client, keystore: keystore, hostname: host).connect()
                 return ""
             } catch let error as TLSError {
                 #expect(error.kind == .authentication && !error.isRetriable)
@@ -175,23 +177,23 @@ struct TLSSessionTests {
             }
         }
         let trusting = files.properties()
-        #expect(clientFault("expired.keystore.pem", trusting).contains("has expired"))
-        #expect(clientFault("elsewhere.keystore.pem", trusting).contains("for another host"))
-        #expect(clientFault("server.keystore.pem", trusting, host: "127.0.0.2").contains("for another host"))
+        #expect(await clientFault("expired.keystore.pem", trusting).contains("has expired"))
+        #expect(await clientFault("elsewhere.keystore.pem", trusting).contains("for another host"))
+        #expect(await clientFault("server.keystore.pem", trusting, host: "127.0.0.2").contains("for another host"))
         #expect(
-            clientFault("server.keystore.pem", files.properties(truststore: "other-ca.pem"))
+            await clientFault("server.keystore.pem", files.properties(truststore: "other-ca.pem"))
                 .contains("ssl.truststore.location"))
-        #expect(clientFault("alice.keystore.pem", trusting, host: "alice").contains("serverAuth"))
+        #expect(await clientFault("alice.keystore.pem", trusting, host: "alice").contains("serverAuth"))
         #expect(
-            clientFault(
+            await clientFault(
                 "elsewhere.keystore.pem", trusting.merging(["ssl.endpoint.identification.algorithm": ""]) { $1 }) == "")
     }
 
     @Test("Damaged bytes end a session with an error, whatever they are", arguments: 0..<40)
-    func damage(seed: UInt64) throws {
+    func damage(seed: UInt64) async throws {
         var random = SeededGenerator(seed: seed)
-        let files = try TestCertificates.shared()
-        let pair = try pair(client: files.properties())
+        let files = try await TestCertificates.shared()
+        let pair = try await pair(client: files.properties())
         _ = try pair.client.handshake()
         var hello = try #require(pair.client.takeOutgoing())
         if seed % 2 == 0 {

@@ -17,7 +17,8 @@ enum RESTListeners {
         var listeners: [RESTConfiguration.Listener] = []
         for text in texts {
             let scheme = text.prefix { $0 != ":" }.lowercased()
-            guard ["http", "https"].contains(scheme), let rest = String(text.dropFirst(scheme.count)).suffix(after: "://")
+            guard ["http", "https"].contains(scheme),
+                let rest = String(text.dropFirst(scheme.count)).suffix(after: "://")
             else { throw .config("listeners: \(text) cannot be used: it must begin with http:// or https://") }
             guard let colon = rest.lastIndex(of: ":"), let port = Int(rest[rest.index(after: colon)...]),
                 (0...65535).contains(port)

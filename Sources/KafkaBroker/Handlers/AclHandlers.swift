@@ -197,7 +197,8 @@ enum AclRules {
             throw fault("A name of more than 1000 bytes is not taken")
         }
         return AclBinding(
-            creation.principal, permission: permission, to: operation, on: type, creation.resourceName, patternType: pattern,
+            creation.principal, permission: permission, to: operation, on: type, creation.resourceName,
+            patternType: pattern,
             host: creation.host)
     }
 }

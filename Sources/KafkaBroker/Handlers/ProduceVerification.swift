@@ -24,7 +24,8 @@ enum ProduceVerification {
             let topic =
                 call.version >= 13 ? call.node.topics.topic(id: data.topicId) : call.node.topics.topic(named: data.name)
             for partition in data.partitionData {
-                guard let topic, call.allows(.write, .topic, topic.name, logs: false), let found = topic.partition(partition.index), let records = partition.records,
+                guard let topic, call.allows(.write, .topic, topic.name, logs: false),
+                    let found = topic.partition(partition.index), let records = partition.records,
                     let header = try? RecordBatchHeader(parsing: records), header.isTransactional,
                     let log = try? found.log(), !log.hasOpenTransaction(header)
                 else { continue }

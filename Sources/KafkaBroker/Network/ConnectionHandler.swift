@@ -113,7 +113,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             node.logger.info(
                 "closing a connection: TLS failed",
                 metadata: [
-                    "error": "\(error)", "listener": "\(listener.listener.name)", "client": "\(handle?.clientHost ?? "")",
+                    "error": "\(error)", "listener": "\(listener.listener.name)",
+                    "client": "\(handle?.clientHost ?? "")",
                 ])
         } else {
             // Resets by the peer are everyday events.
@@ -147,7 +148,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 // 22, 3: the first bytes of TLS's first message.
                 let words: Logger.Message =
                     error.size >> 16 == 0x1603
-                    ? "closing a connection: the client speaks TLS to a listener without" : "closing a connection: illegal request size"
+                    ? "closing a connection: the client speaks TLS to a listener without"
+                    : "closing a connection: illegal request size"
                 node.logger.warning(
                     words,
                     metadata: [

@@ -107,6 +107,7 @@ extension KafkaAdminClient {
         guard let type = AclResourceType(rawValue: type), let pattern = AclPatternType(rawValue: pattern),
             let operation = AclOperation(rawValue: operation), let permission = AclPermission(rawValue: permission)
         else { return nil }
-        return AclBinding(principal, permission: permission, to: operation, on: type, name, patternType: pattern, host: host)
+        return AclBinding(
+            principal, permission: permission, to: operation, on: type, name, patternType: pattern, host: host)
     }
 }

@@ -46,7 +46,8 @@ struct AclsCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("From where who is let may come; may be repeated. (default: *)", valueName: "address"))
     var allowHost: [String] = []
 
-    @Option(help: ArgumentHelp("From where who is kept from may not; may be repeated. (default: *)", valueName: "address"))
+    @Option(
+        help: ArgumentHelp("From where who is kept from may not; may be repeated. (default: *)", valueName: "address"))
     var denyHost: [String] = []
 
     @Option(help: ArgumentHelp("Read, Write, Describe, …; may be repeated. (default: All)", valueName: "operation"))

@@ -53,12 +53,14 @@ struct HTTPSTests {
     }
 
     @Test func curlTrustsTheAuthority() async throws {
-        let files = try TestCertificates.shared()
+        let files = try await TestCertificates.shared()
         try await withServer(files.properties(keystore: "server.keystore.pem")) { port, _ in
             let good = try await curl(["--cacert", files.path("ca.pem"), "https://localhost:\(port)/connectors"])
             #expect(good.status == 0 && good.output == "[]", "\(good)")
             // 60: the certificate cannot be verified.
-            let stranger = try await curl(["--cacert", files.path("other-ca.pem"), "https://localhost:\(port)/connectors"])
+            let stranger = try await curl([
+                "--cacert", files.path("other-ca.pem"), "https://localhost:\(port)/connectors",
+            ])
             #expect(stranger.status == 60, "\(stranger)")
             let plain = try await curl(["http://localhost:\(port)/connectors"])
             #expect(plain.status != 0)
@@ -72,7 +74,7 @@ struct HTTPSTests {
     }
 
     @Test func clientsMayHaveToShowACertificate() async throws {
-        let files = try TestCertificates.shared()
+        let files = try await TestCertificates.shared()
         var properties = ["listeners.https.ssl.client.auth": "required"]
         for (name, value) in files.properties(keystore: "server.keystore.pem") {
             properties["listeners.https." + name] = value
@@ -84,13 +86,14 @@ struct HTTPSTests {
             let trust = ["--cacert", files.path("ca.pem")]
             let bare = try await curl(trust + [url])
             #expect(bare.status != 0)
-            let shown = try await curl(trust + ["--cert", files.path("alice.pem"), "--key", files.path("alice.key"), url])
+            let shown = try await curl(
+                trust + ["--cert", files.path("alice.pem"), "--key", files.path("alice.key"), url])
             #expect(shown.status == 0 && shown.output == "[]", "\(shown)")
         }
     }
 
     @Test func workersTalkToEachOther() async throws {
-        let files = try TestCertificates.shared()
+        let files = try await TestCertificates.shared()
         try await withServer(files.properties(keystore: "server.keystore.pem")) { port, _ in
             let base = "https://localhost:\(port)/"
             let client = WorkerRESTClient(tls: try RESTListeners.settings(files.properties()))
