@@ -17,7 +17,8 @@ CONFIGURATION ?= debug
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-services test test-examples soak crash chaos soak-sink crash-services fuzz compat bench bench-client \
+.PHONY: help build demo demo-services test test-examples soak crash chaos soak-sink test-connector-template \
+	crash-services fuzz compat bench bench-client \
 	format lint deps clean
 
 help: ## Show this list
@@ -48,9 +49,10 @@ test: ## Install what is missing, build everything, run every test
 	swift build --build-tests $(SWIFT_FLAGS)
 	scripts/test.sh $(SWIFT_FLAGS)
 
-chaos: ## Three Connect workers, forty tasks, accidents (CHAOS_SECONDS=300 SEED=1)
+chaos: ## Three Connect workers, forty tasks, accidents (CHAOS_SECONDS=300 SEED=1 DELIVERY=exactly-once)
 	swift build --product sluice $(SWIFT_FLAGS)
-	python3 Tests/IntegrationTests/Support/connect_chaos.py .build/debug/sluice $(or $(CHAOS_SECONDS),300) $(or $(SEED),1)
+	python3 Tests/IntegrationTests/Support/connect_chaos.py .build/debug/sluice $(or $(CHAOS_SECONDS),300) $(or $(SEED),1) \
+		$(or $(DELIVERY),exactly-once)
 
 crash: ## Kill the broker 200 times under idempotent and transactional producers (ROUNDS=200)
 	@scripts/install-deps.sh build test
@@ -65,6 +67,10 @@ soak: ## Random histories of power cuts and kills, many seeds (SEEDS=20000 FIRST
 test-examples: examples-build ## Test the example services over HTTP, on SQLite and MariaDB
 	@scripts/install-deps.sh test-examples
 	python3 -m unittest discover --start-directory Tests/ExampleTests --verbose
+
+test-connector-template: ## Build and test the package that a third party's connector begins with
+	@scripts/install-deps.sh build
+	swift test --package-path Examples/connector-template $(SWIFT_FLAGS) --disable-index-store
 
 crash-services: ## Kill the outbox's and the inbox's processes at each step, 100 rounds (ROUNDS=n)
 	@scripts/install-deps.sh build test

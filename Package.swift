@@ -38,6 +38,7 @@ let package = Package(
         .library(name: "ConnectRuntime", targets: ["ConnectRuntime"]),
         .library(name: "ConnectSQL", targets: ["ConnectSQL"]),
         .library(name: "ConnectFiles", targets: ["ConnectFiles"]),
+        .library(name: "KafkaTesting", targets: ["KafkaTesting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),

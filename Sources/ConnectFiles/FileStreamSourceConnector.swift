@@ -49,6 +49,11 @@ public final class FileStreamSourceConnector: SourceConnector {
 
     /// Makes a task that is not started.
     public func makeTask() -> any SourceTask { FileStreamSourceTask() }
+
+    /// A file can be read again from an offset, standard input cannot.
+    public func exactlyOnceSupport(_ config: [String: String]) -> ExactlyOnceSupport? {
+        config["file"]?.isEmpty ?? true ? .unsupported : .supported
+    }
 }
 
 /// Writes the values of records into a text file, or to standard output, one a line; Kafka's `FileStreamSink`.

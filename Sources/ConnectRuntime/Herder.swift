@@ -10,6 +10,9 @@ public protocol Herder: Sendable {
     /// Whether the worker is up: `GET /health`. Never waits.
     var health: WorkerHealth { get }
 
+    /// What the worker's parts have done, in Prometheus' text format: `GET /metrics`.
+    func metrics() async -> String
+
     // MARK: Connectors
 
     /// The names of all connectors, sorted.
@@ -116,6 +119,9 @@ extension Herder {
     public func fenceTasks(of name: String, signature: InternalSignature) async throws(HerderError) {
         throw HerderError(status: 400, message: "Internal request missing required signature")
     }
+
+    /// None.
+    public func metrics() async -> String { "" }
 
     /// There is no group.
     public func isLeader(_ url: String) -> Bool { false }

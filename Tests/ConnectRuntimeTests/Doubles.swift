@@ -96,6 +96,8 @@ final class FakeLauncher: TaskLauncher {
             return state.failures.removeValue(forKey: launch.id)
         }
         if let failure { throw failure }
+        try await launch.admission?.fence()
+        try await launch.admission?.check()
         state.withLockedValue { _ = $0.running.insert(launch.id) }
         defer { state.withLockedValue { _ = $0.running.remove(launch.id) } }
         while true {
@@ -113,11 +115,17 @@ final class FakeLauncher: TaskLauncher {
     }
 }
 
-struct NoCluster: ClusterAccess {
+final class NoCluster: ClusterAccess {
+    private let fenced = NIOLockedValueBox<[String]>([])
+
+    /// The transactional ids that were shut out.
+    var fencedProducers: [String] { fenced.withLockedValue { $0 } }
+
     func clusterID() async throws -> String? { "test" }
     func groupOffsets(_ group: String) async throws -> [TopicPartition: Int64] { [:] }
     func alterGroupOffsets(_ group: String, _ offsets: [TopicPartition: Int64?]) async throws {}
     func deleteGroup(_ group: String) async throws {}
+    func fenceProducers(_ ids: [String]) async throws { fenced.withLockedValue { $0 += ids } }
 }
 
 /// A herder on logs in memory.
@@ -126,9 +134,12 @@ struct HerderFixture {
     let offsetLog: RecordedLog
     let statusLog: RecordedLog
     let launcher = FakeLauncher()
+    let cluster = NoCluster()
     let herder: WorkerHerder
 
-    init(config: [LogEntry] = [], offsets: [LogEntry] = [], status: [LogEntry] = []) {
+    init(
+        config: [LogEntry] = [], offsets: [LogEntry] = [], status: [LogEntry] = [], exactlyOnce: Bool = false
+    ) {
         configLog = RecordedLog(config)
         offsetLog = RecordedLog(offsets)
         statusLog = RecordedLog(status)
@@ -136,11 +147,14 @@ struct HerderFixture {
         logger.logLevel = .critical
         let plugins = PluginRegistry()
         plugins.register(source: FakeSource.self)
+        var configuration = WorkerConfiguration(embeddedWith: ["localhost:1"])
+        configuration.exactlyOnceSource = exactlyOnce ? .enabled : .disabled
         herder = WorkerHerder(
             WorkerHerder.Parts(
-                configuration: WorkerConfiguration(embeddedWith: ["localhost:1"]), plugins: plugins,
-                configStore: ConfigStore(log: configLog, logger: logger), offsetStore: OffsetStore(log: offsetLog),
-                statusStore: StatusStore(log: statusLog, logger: logger), launcher: launcher, cluster: NoCluster(),
+                configuration: configuration, plugins: plugins,
+                configStore: ConfigStore(log: configLog, logger: logger, isExactlyOnce: exactlyOnce),
+                offsets: OffsetStores(worker: OffsetStore(log: offsetLog)),
+                statusStore: StatusStore(log: statusLog, logger: logger), launcher: launcher, cluster: cluster,
                 loggers: ConnectLoggers(base: logger)))
         herder.workerID = "127.0.0.1:8083"
     }

@@ -106,6 +106,58 @@ final class RowSourceTask: SourceTask {
     func stop() async {}
 }
 
+/// Ends its transactions itself: 1 to 5, of which 4 is given up.
+final class TransactionSource: SourceConnector {
+    static let className = "test.TransactionSourceConnector"
+    static let aliases: [String] = []
+    static let version = "1"
+    static let taskClassName = "test.TransactionSourceTask"
+    static let configDefinition = ConfigDefinition()
+    private let config = NIOLockedValueBox<[String: String]>([:])
+
+    init() {}
+    func start(_ config: [String: String], context: any ConnectorContext) async throws {
+        self.config.withLockedValue { $0 = config }
+    }
+    func taskConfigs(maxTasks: Int) async throws -> [OrderedDictionary<String, String>] {
+        [["topic": config.withLockedValue { $0["topic"] ?? "" }]]
+    }
+    func stop() async {}
+    func makeTask() -> any SourceTask { TransactionSourceTask() }
+    func exactlyOnceSupport(_ config: [String: String]) -> ExactlyOnceSupport? { .supported }
+    func canDefineTransactionBoundaries(_ config: [String: String]) -> Bool { true }
+}
+
+final class TransactionSourceTask: SourceTask {
+    private var topic = ""
+    private var batches: [(numbers: [Int64], end: TransactionEnd?)] = []
+
+    func start(_ config: [String: String], context: any SourceTaskContext) async throws {
+        topic = config["topic"] ?? ""
+        let stored = try await context.offsets(for: [["all": .string("numbers")]]).values.first
+        guard stored == nil, context.definesTransactions else { return }
+        batches = [([1, 2], nil), ([3], .commit), ([4], .abort), ([5], .commit), ([6], nil)]
+    }
+
+    func poll() async throws -> [SourceBatch] {
+        guard !batches.isEmpty else {
+            try await Task.sleep(for: .milliseconds(5))
+            return []
+        }
+        // Two at a time: an end may be in the midst of a poll.
+        let next = batches.prefix(2)
+        batches.removeFirst(next.count)
+        return next.map { numbers, end in
+            SourceBatch(
+                records: numbers.map { SourceRecord(topic: topic, valueSchema: .int64, value: .int64($0)) },
+                sourcePartition: ["all": .string("numbers")], sourceOffset: ["number": .int64(numbers.last ?? 0)],
+                transactionEnd: end)
+        }
+    }
+
+    func stop() async {}
+}
+
 final class RowSink: SinkConnector {
     static let className = "test.RowSinkConnector"
     static let aliases: [String] = []
@@ -140,14 +192,18 @@ final class RowSinkTask: SinkTask {
 
 /// A worker on a real broker in this process.
 func startWorker(
-    _ broker: TestBroker, group: String = "workers", configProviders: ConfigTransformer = ConfigTransformer()
+    _ broker: TestBroker, group: String = "workers", configProviders: ConfigTransformer = ConfigTransformer(),
+    exactlyOnce: Bool = false
 ) async throws -> DistributedWorker {
     var configuration = WorkerConfiguration(embeddedWith: [broker.bootstrapServers], groupID: group)
     configuration.isEmbedded = false
     configuration.configTransformer = configProviders
     configuration.listeners = ["http://127.0.0.1:0"]
+    configuration.exactlyOnceSource = exactlyOnce ? .enabled : .disabled
     let plugins = PluginRegistry()
     plugins.register(source: RowSource.self)
+    plugins.register(source: TransactionSource.self)
+    plugins.register(source: VerifiableSourceConnector.self)
     plugins.register(sink: RowSink.self)
     let worker = try DistributedWorker(
         configuration: configuration, plugins: plugins,

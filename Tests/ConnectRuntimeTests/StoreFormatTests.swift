@@ -64,12 +64,13 @@ struct StoreFormatTests {
         let store = OffsetStore(log: log)
         try await store.start()
         let partition: OffsetMap = ["protocol": .string("1"), "table": .string("mydb.users")]
-        #expect(try store.offset(connector: "my-source-connect", partition: partition) == ["incrementing": .int64(2)])
+        let offsets = ConnectorOffsets(connector: "my-source-connect", worker: store, own: nil)
+        #expect(try offsets.offset(partition) == ["incrementing": .int64(2)])
         // Looked up by bytes: another order of keys is another partition.
         let swapped: OffsetMap = ["table": .string("mydb.users"), "protocol": .string("1")]
-        #expect(try store.offset(connector: "my-source-connect", partition: swapped) == nil)
+        #expect(try offsets.offset(swapped) == nil)
         #expect(
-            store.offsets(of: "a b/c%d") == [
+            ConnectorOffsets(connector: "a b/c%d", worker: store, own: nil).all == [
                 ConnectorOffset(
                     partition: ["protocol": .string("1"), "table": .string("mydb.users")],
                     offset: ["incrementing": .integer(2)])

@@ -61,16 +61,20 @@ public struct SourceBatch: Sendable {
     public var sourceOffset: OffsetMap?
     /// Writes a tombstone for the partition in place of an offset.
     public var clearsOffset: Bool
+    /// Ends the open transaction after this batch, if that is the task's part
+    /// (``SourceTaskContext/definesTransactions``).
+    public var transactionEnd: TransactionEnd?
 
     /// Makes a batch.
     public init(
         records: [SourceRecord], sourcePartition: OffsetMap? = nil, sourceOffset: OffsetMap? = nil,
-        clearsOffset: Bool = false
+        clearsOffset: Bool = false, transactionEnd: TransactionEnd? = nil
     ) {
         self.records = records
         self.sourcePartition = sourcePartition
         self.sourceOffset = sourceOffset
         self.clearsOffset = clearsOffset
+        self.transactionEnd = transactionEnd
     }
 }
 

@@ -42,6 +42,22 @@ extension Connector {
 public protocol SourceConnector: Connector {
     /// Makes a task that is not started.
     func makeTask() -> any SourceTask
+
+    /// Whether the connector, configured so, can deliver each record exactly once; nil if it does not say, which
+    /// `exactly.once.support=required` refuses. (Kafka: `SourceConnector.exactlyOnceSupport`.)
+    func exactlyOnceSupport(_ config: [String: String]) -> ExactlyOnceSupport?
+
+    /// Whether the connector's tasks, configured so, can end transactions themselves
+    /// (`transaction.boundary=connector`).
+    func canDefineTransactionBoundaries(_ config: [String: String]) -> Bool
+}
+
+extension SourceConnector {
+    /// Does not say.
+    public func exactlyOnceSupport(_ config: [String: String]) -> ExactlyOnceSupport? { nil }
+
+    /// It cannot.
+    public func canDefineTransactionBoundaries(_ config: [String: String]) -> Bool { false }
 }
 
 /// A connector that reads topics and writes a system.

@@ -30,6 +30,14 @@ public protocol SourceTaskContext: OffsetReader {
     var taskID: Int { get }
     /// Where the task logs.
     var logger: Logger { get }
+    /// Whether the task ends transactions (``SourceBatch/transactionEnd``): the worker delivers exactly once, and
+    /// `transaction.boundary` is `connector`. Otherwise ends that it sets have no effect.
+    var definesTransactions: Bool { get }
+}
+
+extension SourceTaskContext {
+    /// Transactions are the worker's.
+    public var definesTransactions: Bool { false }
 }
 
 /// Writes records into a system. Threads and lifetime as for ``SourceTask``.

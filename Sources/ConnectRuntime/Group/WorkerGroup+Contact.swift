@@ -75,6 +75,13 @@ extension WorkerGroup {
         state.withLockedValue { state in state.workers.first { runs($0.share) }?.url }
     }
 
+    /// Rounds so far, the last one's generation, whether none is under way, and the time since the last one.
+    var metrics: (rounds: Int64, generation: Int64, isSettled: Bool, sinceLast: Duration?) {
+        state.withLockedValue { state in
+            (state.rounds, Int64(state.lastGeneration), state.isSettled, state.lastRound.map { .now - $0 })
+        }
+    }
+
     /// What this worker runs, or would if it were in contact.
     var share: WorkShare { state.withLockedValue { $0.share } ?? WorkShare() }
 }

@@ -53,6 +53,9 @@ final class WorkerGroup: Sendable {
         /// The last round is over and no other is known of.
         var isSettled = false
         var lastGeneration: Int32 = -1
+        /// How many rounds have been completed, and when the last one was.
+        var rounds: Int64 = 0
+        var lastRound: ContinuousClock.Instant?
         var rejoinAt: ContinuousClock.Instant?
         var isLeaving = false
         // The leader's.
@@ -229,6 +232,8 @@ final class WorkerGroup: Sendable {
     ) async {
         let isLeader = round.memberID == assignment.leader
         state.withLockedValue { state in
+            state.rounds += 1
+            state.lastRound = .now
             state.leaderID = assignment.leader
             state.leader = isLeader ? .me : .other(url: assignment.leaderURL)
             state.isSettled = !state.isLeaving

@@ -11,4 +11,6 @@ protocol ClusterAccess: Sendable {
     func alterGroupOffsets(_ group: String, _ offsets: [TopicPartition: Int64?]) async throws
     /// Removes a group without members and all its offsets. No error if there is none.
     func deleteGroup(_ group: String) async throws
+    /// Ends the transactions of these transactional ids and shuts out the producers that have them.
+    func fenceProducers(_ ids: [String]) async throws
 }

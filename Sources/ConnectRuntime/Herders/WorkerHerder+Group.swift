@@ -48,6 +48,7 @@ extension WorkerHerder: GroupWorker {
     func roundCompleted(isLeader: Bool, isSessioned: Bool) async {
         readiness.succeed()
         guard isLeader else { return }
+        await claimLead()
         removeStrayStatus()
         guard isSessioned else { return }
         let key = parts.configStore.sessionKey

@@ -6,9 +6,8 @@ extension WorkerHerder {
     func offsets(of name: String) async throws(HerderError) -> [ConnectorOffset] {
         let plan = try await plan(of: name)
         guard type(plan) == .sink else {
-            try await readOffsets()
             // As Connect: an offset of no partition at all is stored, but is nobody's.
-            return parts.offsetStore.offsets(of: name).filter { $0.partition != nil }
+            return try await storedOffsets(of: name, plan).all.filter { $0.partition != nil }
         }
         let group = SinkGroup.name(of: name, plan.config)
         let positions: [TopicPartition: Int64]
@@ -27,9 +26,13 @@ extension WorkerHerder {
     }
 
     /// What other workers have stored counts as well.
-    private func readOffsets() async throws(HerderError) {
+    private func storedOffsets(
+        of name: String, _ plan: ConnectorLifecycle.Plan
+    ) async throws(HerderError) -> ConnectorOffsets {
         do {
-            try await parts.offsetStore.readToEnd()
+            let offsets = try await parts.offsets.offsets(of: name, plan.config)
+            try await offsets.readToEnd()
+            return offsets
         } catch {
             throw HerderError(status: 500, message: "The offsets could not be read: \(error)")
         }
@@ -52,8 +55,10 @@ extension WorkerHerder {
                     status: 500, message: "Failed to alter consumer group offsets for connector \(name): \(error)")
             }
         } else {
+            let stored = try await storedOffsets(of: name, plan)
             do {
-                try await parts.offsetStore.alter(name, inStoredOrder(offsets, of: name))
+                try await fenceForOffsets(name)
+                try await stored.alter(Self.inStoredOrder(offsets, stored))
             } catch {
                 throw HerderError(
                     status: 500, message: "The offsets of connector \(name) could not be stored: \(error)")
@@ -64,8 +69,10 @@ extension WorkerHerder {
 
     /// Offsets are found by the bytes of their partition, in which the order of the keys counts. Whoever types one need
     /// not know that: a partition that is stored already is written as it is stored.
-    private func inStoredOrder(_ offsets: [ConnectorOffset], of name: String) -> [ConnectorOffset] {
-        let stored = parts.offsetStore.offsets(of: name).compactMap(\.partition)
+    private static func inStoredOrder(
+        _ offsets: [ConnectorOffset], _ stored: ConnectorOffsets
+    ) -> [ConnectorOffset] {
+        let stored = stored.all.compactMap(\.partition)
         return offsets.map { entry in
             guard let partition = entry.partition else { return entry }
             let same = stored.first { known in
@@ -82,7 +89,8 @@ extension WorkerHerder {
             if type(plan) == .sink {
                 try await parts.cluster.deleteGroup(SinkGroup.name(of: name, plan.config))
             } else {
-                try await parts.offsetStore.reset(name)
+                try await fenceForOffsets(name)
+                try await parts.offsets.offsets(of: name, plan.config).reset()
             }
         } catch {
             throw HerderError(status: 500, message: "Failed to reset the offsets of connector \(name): \(error)")

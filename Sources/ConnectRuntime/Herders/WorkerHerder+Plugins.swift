@@ -53,6 +53,7 @@ extension WorkerHerder {
             headerConverter: simpleHeaders, converters: plugins.converterClassNames, headerConverters: [simpleHeaders],
             converterVersion: PluginRegistry.converterVersion, hasConverter: { plugins.converter($0) != nil },
             hasHeaderConverter: { $0.hasSuffix("SimpleHeaderConverter") || $0 == "SimpleHeader" },
-            plugins: plugins)
+            plugins: plugins, clientOverrides: parts.configuration.clientOverrides,
+            deliversOnce: parts.configuration.exactlyOnceSource == .enabled)
     }
 }

@@ -12,11 +12,12 @@ final class WorkerHerder: Sendable {
         var configuration: WorkerConfiguration
         var plugins: PluginRegistry
         var configStore: ConfigStore
-        var offsetStore: OffsetStore
+        var offsets: OffsetStores
         var statusStore: StatusStore
         var launcher: any TaskLauncher
         var cluster: any ClusterAccess
         var loggers: ConnectLoggers
+        var metrics = TaskMetricsRegistry()
     }
 
     /// A supervisor and its loop.
@@ -85,13 +86,14 @@ final class WorkerHerder: Sendable {
 
     /// Reads the stores and starts every connector.
     func start() async throws {
-        async let offsets: Void = parts.offsetStore.start()
+        async let offsets: Void = parts.offsets.worker.start()
         async let statuses: Void = parts.statusStore.start()
         try await parts.configStore.start()
         _ = try await (offsets, statuses)
         if let group {
             parts.configStore.observe { [weak self] record in self?.configChanged(record) }
-            parts.offsetStore.setFence { [weak group] in group?.isCurrent ?? false }
+            parts.offsets.setFence { [weak group] in group?.isCurrent ?? false }
+            parts.configStore.setPermission { [weak group] in group.map { $0.isCurrent && $0.isLeading } ?? false }
             group.start(for: self)
             return
         }
@@ -122,7 +124,7 @@ final class WorkerHerder: Sendable {
             for entry in supervised.values { await entry.loop.value }
         }
         await parts.statusStore.stop()
-        await parts.offsetStore.stop()
+        await parts.offsets.stop()
         await parts.configStore.stop()
     }
 
@@ -152,11 +154,12 @@ final class WorkerHerder: Sendable {
 
     private func supervisorEnvironment() -> ConnectorSupervisor.Environment {
         ConnectorSupervisor.Environment(
-            plugins: parts.plugins, statusStore: parts.statusStore, offsetStore: parts.offsetStore,
+            plugins: parts.plugins, statusStore: parts.statusStore, offsets: parts.offsets,
             launcher: parts.launcher, transformer: parts.configuration.configTransformer,
             workerID: { [weak self] in self?.workerID ?? "" },
             generation: { [weak self] in self?.generation ?? 0 },
             gracefulTimeout: parts.configuration.gracefulShutdownTimeout, loggers: parts.loggers,
+            admission: { [weak self] id, plan in self?.admission(of: id, plan) },
             storeTasks: { [weak self] name, configs, plan in
                 guard let self else { return nil }
                 guard let group else { return try await storeTasksHere(name, configs, madeFor: plan) }

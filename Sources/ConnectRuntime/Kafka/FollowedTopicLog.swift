@@ -27,12 +27,13 @@ final class FollowedTopicLog: TopicLog {
     private static let pollTimeout = Duration.milliseconds(250)
 
     private let base: KafkaTopicLog
-    private let isolation: ConsumerConfiguration.IsolationLevel
+    /// The config topic's, with exactly-once sources.
+    private let leader: LeaderProducer?
     private let state = NIOLockedValueBox(State())
 
-    init(_ base: KafkaTopicLog, isolation: ConsumerConfiguration.IsolationLevel = .readUncommitted) {
+    init(_ base: KafkaTopicLog, leader: LeaderProducer? = nil) {
         self.base = base
-        self.isolation = isolation
+        self.leader = leader
     }
 
     var isFollowed: Bool { true }
@@ -47,7 +48,8 @@ final class FollowedTopicLog: TopicLog {
         configuration.autoOffsetReset = .earliest
         configuration.enableAutoCommit = false
         configuration.allowAutoCreateTopics = false
-        configuration.isolationLevel = isolation
+        // Offsets of a transaction that was aborted, or of a leader that was shut out, do not count.
+        configuration.isolationLevel = .readCommitted
         // Connections of its own: its fetches wait for records.
         let consumer = try KafkaConsumer(configuration: configuration, logger: base.clients.logger)
         do {
@@ -63,7 +65,8 @@ final class FollowedTopicLog: TopicLog {
             state.loop = Task { await self.follow(consumer, partitions, apply) }
         }
         do {
-            try await readToEnd(within: .seconds(60))
+            // A task that was killed may have left a transaction open: it is ended when the task starts again.
+            try await readToEnd(.settled, within: .seconds(60))
         } catch {
             await close()
             throw error
@@ -125,11 +128,25 @@ final class FollowedTopicLog: TopicLog {
         try await base.append(entries)
     }
 
-    func readToEnd(within timeout: Duration) async throws {
+    func appendAsLeader(_ entries: [LogEntry]) async throws -> [LogPosition] {
+        guard let leader else { return try await append(entries) }
+        return try await leader.append(entries, to: base.topic.name)
+    }
+
+    func setPermission(_ mayLead: @escaping @Sendable () -> Bool) { leader?.setPermission(mayLead) }
+
+    func claimLead() async throws {
+        guard let leader else { return }
+        try await leader.claim()
+        try await readToEnd(.written, within: .seconds(30))
+    }
+
+    func readToEnd(_ end: LogEnd, within timeout: Duration) async throws {
         let partitions = state.withLockedValue { $0.partitions }
         var targets: [Int32: Int64] = [:]
         for (partition, result) in try await base.clients.admin.listOffsets(
-            Dictionary(uniqueKeysWithValues: partitions.map { ($0, OffsetSpec.latest) }), isolation: isolation)
+            Dictionary(uniqueKeysWithValues: partitions.map { ($0, OffsetSpec.latest) }),
+            isolation: end == .settled ? .readCommitted : .readUncommitted)
         {
             targets[partition.partition] = try result.get().offset
         }
@@ -183,5 +200,6 @@ final class FollowedTopicLog: TopicLog {
         loop?.cancel()
         for waiter in waiters { waiter.continuation.resume(returning: false) }
         await loop?.value
+        await leader?.close()
     }
 }

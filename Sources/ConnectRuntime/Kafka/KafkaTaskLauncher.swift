@@ -7,10 +7,11 @@ import OrderedCollections
 struct KafkaTaskLauncher: TaskLauncher {
     let configuration: WorkerConfiguration
     let plugins: PluginRegistry
-    let offsetStore: OffsetStore
+    let offsets: OffsetStores
     let statusStore: StatusStore
     let clients: WorkerClients
     let loggers: ConnectLoggers
+    let metrics: TaskMetricsRegistry
 
     func run(
         _ launch: TaskLaunch, control: TaskControl, thread: TaskThread,
@@ -21,16 +22,22 @@ struct KafkaTaskLauncher: TaskLauncher {
             throw TaskError("there is no connector class \(className) on this worker")
         }
         let logger = loggers.logger("connect.task", ["task": "\(launch.id)"])
+        let metrics = metrics.started(launch.id, plugin.connectorType, isRestart: launch.isQuiet)
+        let errors = RecordErrors(
+            launch.connectorConfig, control: control, logger: logger, mask: launch.mask, metrics: metrics)
         let converters = try converters(launch.connectorConfig)
         let transformations = try TransformationChain(launch.connectorConfig.plain, plugins: plugins)
         switch plugin {
         case .source(let type):
+            let offsets = try await offsets.offsets(of: launch.id.connector, launch.connectorConfig)
             let environment = SourceTaskRunner.Environment(
                 id: launch.id, connectorConfig: launch.connectorConfig, taskConfig: launch.taskConfig,
-                converters: converters, transformations: transformations, offsetStore: offsetStore,
+                converters: converters, transformations: transformations, offsets: offsets,
                 statusStore: trackedStatus,
-                sender: try sender("connector-producer-\(launch.id)", launch), topics: topicCreation(launch),
-                commits: commits, mask: launch.mask, logger: logger, isQuiet: launch.isQuiet)
+                delivery: try await delivery(launch, offsets, control, errors, metrics, logger),
+                definesTransactions: configuration.exactlyOnceSource == .enabled && boundary(launch) == .connector,
+                topics: topicCreation(launch), errors: errors, metrics: metrics, mask: launch.mask, logger: logger,
+                isQuiet: launch.isQuiet)
             let runner = SourceTaskRunner(environment, control: control, thread: thread, report: report)
             try await runner.run(Confined(type.init().makeTask()))
         case .sink(let type):
@@ -38,14 +45,14 @@ struct KafkaTaskLauncher: TaskLauncher {
                 id: launch.id, connectorConfig: launch.connectorConfig, taskConfig: launch.taskConfig,
                 converters: converters, transformations: transformations, statusStore: trackedStatus,
                 consumer: try consumer(launch),
-                deadLetters: try deadLetters(launch, className: type.taskClassName), mask: launch.mask,
-                commits: commits, logger: logger, isQuiet: launch.isQuiet)
+                deadLetters: try deadLetters(launch, className: type.taskClassName, metrics), errors: errors,
+                metrics: metrics, mask: launch.mask, commits: commits, logger: logger, isQuiet: launch.isQuiet)
             let runner = SinkTaskRunner(environment, control: control, thread: thread, report: report)
             try await runner.run(Confined(type.init().makeTask()))
         }
     }
 
-    private var commits: CommitTiming {
+    var commits: CommitTiming {
         CommitTiming(
             retryInterval: configuration.offsetFlushInterval, flushTimeout: configuration.offsetFlushTimeout)
     }
@@ -87,18 +94,24 @@ struct KafkaTaskLauncher: TaskLauncher {
     // MARK: Clients
 
     private func sender(_ clientID: String, _ launch: TaskLaunch) throws -> any RecordSender {
+        KafkaRecordSender(producer: try producer(clientID, launch))
+    }
+
+    /// - Parameter adjust: sets what neither the worker's nor the connector's configuration may say otherwise.
+    func producer(
+        _ clientID: String, _ launch: TaskLaunch, adjust: (inout ProducerConfiguration) -> Void = { _ in }
+    ) throws -> KafkaProducer {
         var properties = configuration.clientProperties("producer", overriddenBy: launch.connectorConfig.plain)
         // Rows come in batches: few large requests.
         if properties["batch.size"] == nil { properties["batch.size"] = "262144" }
         let sharesConnections = sharesConnections("producer", launch)
         if properties["client.id"] == nil { properties["client.id"] = clientID }
-        let producerConfiguration = try ProducerConfiguration(properties: properties)
+        var producerConfiguration = try ProducerConfiguration(properties: properties)
+        adjust(&producerConfiguration)
         let logger = loggers.logger("connect.producer", ["task": "\(launch.id)"])
-        let producer =
-            sharesConnections
+        return sharesConnections
             ? try KafkaProducer(configuration: producerConfiguration, cluster: clients.cluster, logger: logger)
             : try KafkaProducer(configuration: producerConfiguration, logger: logger)
-        return KafkaRecordSender(producer: producer)
     }
 
     /// Connections are the worker's own unless a client is configured apart from it.
@@ -130,13 +143,15 @@ struct KafkaTaskLauncher: TaskLauncher {
         return KafkaSinkConsumer(consumer: consumer, admin: clients.admin, topics: topics)
     }
 
-    private func deadLetters(_ launch: TaskLaunch, className: String) throws -> DeadLetterQueue? {
+    private func deadLetters(
+        _ launch: TaskLaunch, className: String, _ metrics: TaskMetrics
+    ) throws -> DeadLetterQueue? {
         let config = launch.connectorConfig
         guard let topic = config["errors.deadletterqueue.topic.name"]?.trimmed, !topic.isEmpty else { return nil }
         let factor = config["errors.deadletterqueue.topic.replication.factor"].flatMap { Int16($0.trimmed) } ?? 3
         return DeadLetterQueue(
             topic: topic, hasContextHeaders: config.flag("errors.deadletterqueue.context.headers.enable"),
             id: launch.id, className: className, sender: try sender("connector-dlq-producer-\(launch.id)", launch),
-            topics: DeadLetterTopicCreation(replicationFactor: factor, admin: clients.admin))
+            topics: DeadLetterTopicCreation(replicationFactor: factor, admin: clients.admin), metrics: metrics)
     }
 }

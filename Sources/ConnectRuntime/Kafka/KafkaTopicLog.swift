@@ -20,6 +20,7 @@ struct KafkaTopicLog: TopicLog {
         configuration.autoOffsetReset = .earliest
         configuration.enableAutoCommit = false
         configuration.allowAutoCreateTopics = false
+        configuration.isolationLevel = .readCommitted
         let consumer = try KafkaConsumer(
             configuration: configuration, cluster: clients.cluster, logger: clients.logger)
         do {

@@ -19,6 +19,13 @@ final class WorkerClients: Sendable {
             configuration: ProducerConfiguration(client: client), cluster: cluster, logger: logger)
     }
 
+    /// A producer on the worker's connections that shuts out others with its id once it is initialised.
+    func transactionalProducer(_ id: String) throws -> KafkaProducer {
+        var configuration = ProducerConfiguration(client: cluster.configuration)
+        configuration.transactionalID = id
+        return try KafkaProducer(configuration: configuration, cluster: cluster, logger: logger)
+    }
+
     func close() async {
         await producer.close()
         await admin.close()
@@ -54,6 +61,19 @@ extension WorkerClients: ClusterAccess {
             for result in try await admin.deleteConsumerGroupOffsets(group, partitions: removed).values {
                 try result.get()
             }
+        }
+    }
+
+    func fenceProducers(_ ids: [String]) async throws {
+        for id in ids {
+            let producer = try transactionalProducer(id)
+            do {
+                try await producer.initTransactions(timeout: .seconds(30))
+            } catch {
+                await producer.close(timeout: .zero)
+                throw error
+            }
+            await producer.close(timeout: .zero)
         }
     }
 

@@ -22,6 +22,8 @@ extension ConnectorLifecycle {
         /// The connector's configuration at the time the tasks were stored: converters, transformations and clients of
         /// tasks follow it. nil while no tasks have been stored.
         var applied: ConnectorProperties?
+        /// Grows with each commit of task configurations if a commit ends all tasks before it (exactly-once sources).
+        var generation = 0
 
         /// The configuration that tasks run with.
         var taskRuntime: ConnectorProperties { applied ?? config }
@@ -112,6 +114,8 @@ extension ConnectorLifecycle {
         var config: ConnectorProperties
         /// What the runtime takes from the connector's configuration for it.
         var runtime: ConnectorProperties
+        /// ``Plan/generation``.
+        var generation = 0
     }
 }
 

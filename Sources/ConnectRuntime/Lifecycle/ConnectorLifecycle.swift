@@ -239,7 +239,8 @@ extension ConnectorLifecycle {
         if let plan, ending == nil, plan.target != .stopped {
             let runtime = TaskSettings.runtimePart(of: plan.taskRuntime)
             wanted = plan.tasks.enumerated().map { id, config in
-                share.has(task: id) ? TaskSettings(config: config, runtime: runtime) : nil
+                share.has(task: id)
+                    ? TaskSettings(config: config, runtime: runtime, generation: plan.generation) : nil
             }
             isPaused = plan.target == .paused
         }

@@ -13,13 +13,15 @@ final class ConnectorSupervisor: Sendable {
     struct Environment: Sendable {
         var plugins: PluginRegistry
         var statusStore: StatusStore
-        var offsetStore: OffsetStore
+        var offsets: OffsetStores
         var launcher: any TaskLauncher
         var transformer: ConfigTransformer
         var workerID: @Sendable () -> String
         var generation: @Sendable () -> Int
         var gracefulTimeout: Duration
         var loggers: ConnectLoggers
+        /// Whom a task of an exactly-once source asks before it writes, given the plan that it was started for.
+        var admission: @Sendable (TaskID, ConnectorLifecycle.Plan) -> TaskAdmission?
         /// Stores task configurations unless the connector has changed or gone meanwhile; answers the stored plan.
         var storeTasks:
             @Sendable (String, [ConnectorProperties], ConnectorLifecycle.Plan) async throws -> ConnectorLifecycle.Plan?
@@ -250,7 +252,9 @@ extension ConnectorSupervisor {
             let context = SupervisedContext(
                 connectorName: name, logger: logger,
                 offsetReader: plugin.connectorType == .source
-                    ? ConnectorOffsetReader(connector: name, store: environment.offsetStore) : nil,
+                    ? ConnectorOffsetReader(end: .settled) { [environment, name] in
+                        try await environment.offsets.offsets(of: name, config)
+                    } : nil,
                 supervisor: self)
             do {
                 try await onOwnThread(name: "connector") {
@@ -345,7 +349,8 @@ extension ConnectorSupervisor {
             let connectorConfig = try transformed(plan.taskRuntime).config
             let request = TaskLaunch(
                 id: taskID, connectorConfig: connectorConfig,
-                taskConfig: try environment.transformer.transform(config).checked(), isQuiet: isQuiet, mask: mask)
+                taskConfig: try environment.transformer.transform(config).checked(), isQuiet: isQuiet, mask: mask,
+                admission: environment.admission(taskID, plan))
             try await launcher.run(request, control: control, thread: thread, report: report)
         } report: { [self, weak running] event in
             // What an abandoned task still has to say no longer matters.
@@ -376,21 +381,5 @@ extension ConnectorSupervisor {
         state.withLockedValue { state in
             if state.tasks[running.id.task] === running { state.tasks[running.id.task] = nil }
         }
-    }
-}
-
-/// The connector's view of the runtime.
-private struct SupervisedContext: ConnectorContext {
-    let connectorName: String
-    let logger: Logger
-    let offsetReader: (any OffsetReader)?
-    let supervisor: ConnectorSupervisor
-
-    func requestTaskReconfiguration() {
-        supervisor.send(.reconfigurationRequested)
-    }
-
-    func raiseError(_ error: ConnectError) {
-        supervisor.send(.connectorFailed(ConnectorLifecycle.Failure(error, masking: .none)))
     }
 }

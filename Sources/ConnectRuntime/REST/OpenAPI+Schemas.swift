@@ -5,6 +5,7 @@ import OrderedCollections
 extension OpenAPI {
     static let schemas: OrderedDictionary<String, JSONValue> = [
         "Anything": .object([:]),
+        "Text": type("string"),
         "Error": object(["error_code": type("integer"), "message": type("string")]),
         "Message": object(["message": type("string")]),
         "Names": list(of: type("string")),

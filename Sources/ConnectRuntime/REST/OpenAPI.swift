@@ -31,6 +31,9 @@ enum OpenAPI {
         Operation(
             method: .GET, path: "/openapi.json", summary: "This description", answers: [(200, "Anything")]),
         Operation(
+            method: .GET, path: "/metrics", summary: "Metrics for Prometheus, under Kafka Connect's names",
+            answers: [(200, "Text")]),
+        Operation(
             method: .GET, path: "/connectors", summary: "Names of all connectors, or an object by name with expand",
             query: [("expand", "status or info; may be given twice")], answers: [(200, "ConnectorList")]),
         Operation(
@@ -126,7 +129,7 @@ enum OpenAPI {
         Operation(
             method: .PUT, path: "/admin/loggers/{logger}", summary: "Set the level of a logger and all below it",
             query: [("scope", "worker (default) or cluster")], body: "LoggerLevel",
-            answers: [(200, "Names"), (204, nil), (404, "Error")]),
+            answers: [(200, "Names"), (204, nil), (400, "Error"), (404, "Error")]),
     ]
 
     // MARK: The document
@@ -170,7 +173,11 @@ enum OpenAPI {
             var answer: OrderedDictionary<String, JSONValue> = [
                 "description": .string(HTTPResponseStatus(statusCode: status).reasonPhrase)
             ]
-            if let schema { answer["content"] = content(schema) }
+            if schema == "Text" {
+                answer["content"] = .object(["text/plain": .object(["schema": reference("Text")])])
+            } else if let schema {
+                answer["content"] = content(schema)
+            }
             answers[String(status)] = .object(answer)
         }
         members["responses"] = .object(answers)

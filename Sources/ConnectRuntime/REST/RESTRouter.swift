@@ -2,7 +2,7 @@ import NIOHTTP1
 
 /// What a path and a method mean.
 enum RESTRoute: Sendable, Hashable {
-    case root, health, openAPI
+    case root, health, openAPI, metrics
     case listConnectors, createConnector
     case connector(String), deleteConnector(String)
     case config(String), putConfig(String), patchConfig(String)
@@ -60,6 +60,7 @@ enum RESTRouter {
         switch first {
         case "health" where rest.isEmpty: return [(.GET, .health)]
         case "openapi.json" where rest.isEmpty: return [(.GET, .openAPI)]
+        case "metrics" where rest.isEmpty: return [(.GET, .metrics)]
         case "connectors": return connectorRoutes(rest)
         case "connector-plugins": return pluginRoutes(rest)
         case "admin" where rest.first == "loggers":

@@ -63,6 +63,8 @@ struct RESTService: Sendable {
     }
 
     private func checkMediaTypes(_ request: RESTRequest, _ route: RESTRoute) throws(HerderError) {
+        // Prometheus takes nothing but text, in many versions.
+        if route == .metrics { return }
         let accepted = request.headers[canonicalForm: "Accept"].map { mediaType($0) }
         if !accepted.isEmpty, !accepted.contains(where: { ["application/json", "application/*", "*/*"].contains($0) }) {
             throw HerderError(status: 406, message: "HTTP 406 Not Acceptable")
@@ -86,6 +88,10 @@ struct RESTService: Sendable {
         case .root: return .json(try await herder.serverInfo().json)
         case .health: return health()
         case .openAPI: return .json(OpenAPI.document)
+        case .metrics:
+            return RESTResponse(
+                .ok, headers: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"],
+                body: Array(await herder.metrics().utf8))
         case .listConnectors, .createConnector, .connector, .deleteConnector, .config, .putConfig, .patchConfig:
             return try await connectors(route, request)
         case .status, .tasks, .taskStatus, .restartTask, .pause, .resume, .stop, .restart:

@@ -13,8 +13,8 @@ struct ConfigState {
         var applied: ConnectorProperties?
         /// Written, but not committed yet.
         var pending: [Int: ConnectorProperties] = [:]
-        /// How many tasks the last fencing round was for; nil if there was none.
-        var fencedTasks: Int?
+        /// Counts the commits of task configurations.
+        var generation = 0
         /// New task configurations have been committed since the last fencing round.
         var needsFencing = false
         /// A commit did not find its tasks (a worker died in between, or compaction): they must be computed again.
@@ -23,6 +23,8 @@ struct ConfigState {
 
     private(set) var connectors: [String: Connector] = [:]
     private(set) var sessionKey: SessionKey?
+    /// How many tasks the last fencing round was for. Outlives the connector: its tasks may, too.
+    private(set) var fencedTasks: [String: Int] = [:]
 
     /// The stored plan of a connector; nil if there is no such connector.
     func plan(of name: String) -> ConnectorLifecycle.Plan? {
@@ -38,8 +40,7 @@ struct ConfigState {
         switch record {
         case .connector(let name, nil):
             // Task records are not tombstoned; without their connector they mean nothing.
-            let (target, fenced) = (connectors[name]?.target, connectors[name]?.fencedTasks)
-            connectors[name] = target.map { Connector(config: nil, target: $0, fencedTasks: fenced) }
+            connectors[name] = connectors[name]?.target.map { Connector(config: nil, target: $0) }
         case .connector(let name, let config?):
             connectors[name, default: Connector()].config = config
         case .target(let name, let state):
@@ -53,7 +54,7 @@ struct ConfigState {
         case .commit(let name, let count):
             commit(name, count)
         case .fencing(let name, let count):
-            connectors[name, default: Connector()].fencedTasks = count
+            fencedTasks[name] = count
             connectors[name]?.needsFencing = false
         case .sessionKey(let key):
             sessionKey = key
@@ -80,6 +81,7 @@ struct ConfigState {
         }
         entry.pending = [:]
         entry.needsFencing = true
+        entry.generation += 1
         connectors[name] = entry
     }
 }

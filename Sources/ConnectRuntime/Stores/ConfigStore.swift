@@ -10,10 +10,14 @@ final class ConfigStore: Sendable {
     private let observer = NIOLockedValueBox<(@Sendable (ConfigRecord) -> Void)?>(nil)
     /// Kafka Connect's own limit for writing and reading back.
     private static let readBackTimeout = Duration.seconds(30)
+    private let isExactlyOnce: Bool
 
-    init(log: any TopicLog, logger: Logger) {
+    /// - Parameter isExactlyOnce: whether tasks of sources are fenced: then none goes on when new configurations are
+    ///   committed, though its own is the same.
+    init(log: any TopicLog, logger: Logger, isExactlyOnce: Bool = false) {
         self.log = log
         self.logger = logger
+        self.isExactlyOnce = isExactlyOnce
     }
 
     /// Reads what is stored.
@@ -40,7 +44,18 @@ final class ConfigStore: Sendable {
     /// The offset after the last record that has been read; -1 for none.
     var nextOffset: Int64 { log.nextOffset }
 
-    func readToEnd(within timeout: Duration) async throws { try await log.readToEnd(within: timeout) }
+    func readToEnd(within timeout: Duration) async throws { try await log.readToEnd(.settled, within: timeout) }
+
+    /// Has every claim of the lead ask whether this worker leads.
+    func setPermission(_ mayLead: @escaping @Sendable () -> Bool) { log.setPermission(mayLead) }
+
+    /// Shuts former leaders out of the config topic.
+    func claimLead() async throws { try await log.claimLead() }
+
+    /// Whether a connector's tasks must be fenced before the next one starts, and how many the last round was for.
+    func fencing(of name: String) -> (isNeeded: Bool, lastCount: Int?) {
+        state.withLockedValue { ($0.connectors[name]?.needsFencing ?? false, $0.fencedTasks[name]) }
+    }
 
     var sessionKey: SessionKey? { state.withLockedValue { $0.sessionKey } }
 
@@ -60,7 +75,13 @@ final class ConfigStore: Sendable {
 
     var names: [String] { state.withLockedValue { $0.names } }
 
-    func plan(of name: String) -> ConnectorLifecycle.Plan? { state.withLockedValue { $0.plan(of: name) } }
+    func plan(of name: String) -> ConnectorLifecycle.Plan? {
+        state.withLockedValue { state in
+            var plan = state.plan(of: name)
+            if isExactlyOnce { plan?.generation = state.connectors[name]?.generation ?? 0 }
+            return plan
+        }
+    }
 
     func config(of name: String) -> ConnectorProperties? { state.withLockedValue { $0.connectors[name]?.config } }
 
@@ -80,7 +101,7 @@ final class ConfigStore: Sendable {
     }
 
     func putTarget(_ name: String, _ target: TargetState) async throws {
-        try await write([.target(name, target)])
+        try await write([.target(name, target)], asLeader: false)
     }
 
     /// A stopped connector has no tasks: the empty commit comes first.
@@ -101,11 +122,13 @@ final class ConfigStore: Sendable {
     }
 
     func putLoggerLevel(namespace: String, level: String) async throws {
-        try await write([.loggerLevel(namespace: namespace, level: level)])
+        try await write([.loggerLevel(namespace: namespace, level: level)], asLeader: false)
     }
 
-    private func write(_ records: [ConfigRecord]) async throws {
-        let positions = try await log.append(records.map(\.entry))
+    /// - Parameter asLeader: only the group's leader writes these; any worker writes the others.
+    private func write(_ records: [ConfigRecord], asLeader: Bool = true) async throws {
+        let entries = records.map(\.entry)
+        let positions = try await asLeader ? log.appendAsLeader(entries) : log.append(entries)
         guard !log.isFollowed else {
             try await log.waitUntilRead(positions, within: Self.readBackTimeout)
             return

@@ -4,7 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import OrderedCollections
 
-/// The source connectors' offsets, in the offsets topic or, for a standalone worker, in a file.
+/// The offsets of source connectors in one offsets topic or, for a standalone worker, in a file.
 final class OffsetStore: Sendable {
     /// One offset to store; nil removes it.
     struct Write: Sendable, Hashable {
@@ -28,7 +28,8 @@ final class OffsetStore: Sendable {
     }
 
     /// Makes sure that what other workers have stored is known.
-    func readToEnd() async throws { try await log.readToEnd(within: .seconds(30)) }
+    /// - Parameter end: ``LogEnd/written`` waits for transactions that are open now.
+    func readToEnd(_ end: LogEnd = .settled) async throws { try await log.readToEnd(end, within: .seconds(30)) }
 
     func stop() async { await log.close() }
 
@@ -51,52 +52,11 @@ final class OffsetStore: Sendable {
         }
     }
 
-    /// The offset of one partition; nil if there is none.
-    func offset(connector: String, partition: OffsetMap) throws(ConnectError) -> OffsetMap? {
-        let key = try OffsetRecords.key(connector: connector, partition: partition)
-        return offsets.withLockedValue { $0[key] }.flatMap(OffsetRecords.parseValue)
-    }
+    /// The offset of one partition as it is stored; nil if there is none.
+    func value(_ key: ByteBuffer) -> ByteBuffer? { offsets.withLockedValue { $0[key] } }
 
-    /// All offsets of a connector, as REST shows them.
-    func offsets(of connector: String) -> [ConnectorOffset] {
-        offsets.withLockedValue { $0 }.compactMap { key, value in
-            guard let parsed = OffsetRecords.parseKey(key), parsed.connector == connector,
-                let json = try? JSONValue(parsing: value)
-            else { return nil }
-            return ConnectorOffset(partition: parsed.partition.offsetValues, offset: json.offsetValues)
-        }
-    }
-
-    /// Overwrites offsets as REST gives them.
-    func alter(_ connector: String, _ changes: [ConnectorOffset]) async throws {
-        var writes: [Write] = []
-        for change in changes {
-            let key = try OffsetRecords.key(connector: connector, partition: JSONValue(change.partition))
-            let value = change.offset.map { ByteBuffer(bytes: JSONValue($0).bytes) }
-            writes.append(Write(key: key, value: value))
-        }
-        try await put(writes)
-    }
-
-    /// Removes all offsets of a connector.
-    func reset(_ connector: String) async throws {
-        try await readToEnd()
-        let keys = offsets.withLockedValue { $0.keys.filter { OffsetRecords.parseKey($0)?.connector == connector } }
-        try await put(keys.map { Write(key: $0, value: nil) })
-    }
-}
-
-/// The offsets as one connector sees them.
-struct ConnectorOffsetReader: OffsetReader {
-    let connector: String
-    let store: OffsetStore
-
-    func offsets(for partitions: [OffsetMap]) async throws -> [OffsetMap: OffsetMap] {
-        var result: [OffsetMap: OffsetMap] = [:]
-        try await store.readToEnd()
-        for partition in partitions {
-            result[partition] = try store.offset(connector: connector, partition: partition)
-        }
-        return result
+    /// All that is stored of a connector, in the order of its first writing.
+    func entries(of connector: String) -> OrderedDictionary<ByteBuffer, ByteBuffer> {
+        offsets.withLockedValue { $0 }.filter { OffsetRecords.parseKey($0.key)?.connector == connector }
     }
 }

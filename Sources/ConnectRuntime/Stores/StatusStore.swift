@@ -121,7 +121,7 @@ final class StatusStore: Sendable {
         put(record)
     }
 
-    func readToEnd(within timeout: Duration) async throws { try await log.readToEnd(within: timeout) }
+    func readToEnd(within timeout: Duration) async throws { try await log.readToEnd(.settled, within: timeout) }
 
     func connector(_ name: String) -> StatusRecord.State? { contents.withLockedValue { $0.connectors[name] } }
 

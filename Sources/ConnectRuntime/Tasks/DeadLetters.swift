@@ -23,6 +23,7 @@ struct DeadLetterQueue: Sendable {
     let className: String
     let sender: any RecordSender
     let topics: any TopicCreator
+    let metrics: TaskMetrics
 
     /// Returns when the record is safe in the dead letter topic.
     /// - Parameter className: the class that found the error; nil for the sink's task.
@@ -44,12 +45,18 @@ struct DeadLetterQueue: Sendable {
                 RecordHeader(key: "__connect.errors.\($0)", value: ByteBuffer(string: $1))
             }
         }
-        try await topics.create(topic)
-        try await sender.send([
-            ProducerRecord(
-                topic: topic, partition: nil, key: record.key, value: record.value, headers: headers,
-                timestamp: record.timestamp)
-        ])
+        metrics.update { $0.deadLetters += 1 }
+        do {
+            try await topics.create(topic)
+            try await sender.send([
+                ProducerRecord(
+                    topic: topic, partition: nil, key: record.key, value: record.value, headers: headers,
+                    timestamp: record.timestamp)
+            ])
+        } catch {
+            metrics.update { $0.failedDeadLetters += 1 }
+            throw error
+        }
     }
 }
 

@@ -19,8 +19,13 @@ struct RecordErrors: Sendable {
     private let control: TaskControl
     private let logger: Logger
     private let mask: SecretMask
+    private let metrics: TaskMetrics?
 
-    init(_ config: ConnectorProperties, control: TaskControl, logger: Logger, mask: SecretMask) {
+    init(
+        _ config: ConnectorProperties, control: TaskControl, logger: Logger, mask: SecretMask,
+        metrics: TaskMetrics? = nil
+    ) {
+        self.metrics = metrics
         tolerance = ErrorTolerance(config)
         self.config = config
         self.control = control
@@ -36,10 +41,12 @@ struct RecordErrors: Sendable {
             do throws(StageFailure) {
                 return try steps()
             } catch {
+                metrics?.update { $0.errors += 1 }
                 guard error.error.code == .retriable else { throw error }
                 // A record that may yet succeed must not be given up because the task is told to stop.
                 guard control.wish != .stop else { throw TaskError("told to stop while a record was tried again") }
                 guard let delay = retries.nextDelay() else { throw error }
+                metrics?.update { $0.retries += 1 }
                 await control.sleep(delay, while: [.run, .pause])
                 try control.check()
             }
@@ -51,6 +58,12 @@ struct RecordErrors: Sendable {
     ///   - record: where the record is from or goes to; always logged.
     ///   - details: what `errors.log.include.messages` adds.
     func log(_ failure: StageFailure, record: String, details: @autoclosure () -> Logger.Metadata) {
+        metrics?.update { values in
+            values.failures += 1
+            values.skipped += tolerance.toleratesAll ? 1 : 0
+            values.logged += tolerance.logsErrors ? 1 : 0
+            values.lastError = WallClock.now()
+        }
         guard tolerance.logsErrors || logger.logLevel <= .debug else { return }
         var metadata: Logger.Metadata = [
             "record": "\(record)", "stage": "\(failure.stage.rawValue)", "class": "\(failure.className)",

@@ -11,6 +11,16 @@ struct TaskLaunch: Sendable {
     var isQuiet: Bool
     /// The connector's secrets.
     var mask: SecretMask
+    /// Whom to ask before an exactly-once task may write; nil if the worker works alone.
+    var admission: TaskAdmission?
+}
+
+/// What a task of an exactly-once source asks before it writes (KIP-618).
+struct TaskAdmission: Sendable {
+    /// Shuts out all tasks of former generations of the connector's task configurations.
+    var fence: @Sendable () async throws -> Void
+    /// Throws if the task is no longer this worker's, or the connector has got new task configurations since.
+    var check: @Sendable () async throws -> Void
 }
 
 /// Runs tasks. The worker's implementation makes the clients and converters; tests put their own in its place.

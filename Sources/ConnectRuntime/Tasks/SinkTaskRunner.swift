@@ -19,6 +19,8 @@ final class SinkTaskRunner {
         var statusStore: StatusStore?
         var consumer: any SinkConsumer
         var deadLetters: DeadLetterQueue?
+        var errors: RecordErrors
+        var metrics: TaskMetrics
         var mask: SecretMask
         var commits: CommitTiming
         var logger: Logger
@@ -48,8 +50,7 @@ final class SinkTaskRunner {
         self.control = control
         self.thread = thread
         self.report = report
-        let errors = RecordErrors(
-            environment.connectorConfig, control: control, logger: environment.logger, mask: environment.mask)
+        let errors = environment.errors
         self.errors = errors
         let logger = environment.logger
         let taskClass = environment.taskConfig["task.class"] ?? ""
@@ -68,8 +69,9 @@ final class SinkTaskRunner {
             connectorName: environment.id.connector, taskID: environment.id.task, logger: logger,
             errantRecordReporter: errors.tolerance.toleratesAll ? reporter : nil)
         let consumer = environment.consumer
+        let metrics = environment.metrics
         committer = EagerCommitter(timing: environment.commits, logger: logger) { positions in
-            try await consumer.commit(positions)
+            try await metrics.commit { try await consumer.commit(positions) }
         }
     }
 
@@ -109,8 +111,11 @@ final class SinkTaskRunner {
             assigned: { partitions in
                 try await Self.onThread(thread) { try await task.value.open(partitions.map(Self.name)) }
             },
-            revoked: { partitions in
+            revoked: { [metrics = environment.metrics] partitions in
                 try? await committer.flush()
+                metrics.update { values in
+                    for partition in partitions { values.lags["\(partition)"] = nil }
+                }
                 positions.withLockedValue { positions in
                     for partition in partitions { positions[partition] = nil }
                 }
@@ -210,8 +215,16 @@ final class SinkTaskRunner {
         }
         reporter.setBatches(batches)
         defer { reporter.setBatches([]) }
+        note(batches, active: records.count)
         if !records.isEmpty {
+            let began = ContinuousClock.now
             guard try await put(records, task) else { return }
+            let time = (ContinuousClock.now - began).milliseconds
+            environment.metrics.update { values in
+                values.written += Int64(records.count)
+                values.active = 0
+                values.work.add(time)
+            }
         }
         positions.withLockedValue { positions in
             for batch in batches {
@@ -219,6 +232,19 @@ final class SinkTaskRunner {
             }
         }
         try await commit(task)
+    }
+
+    private func note(_ batches: [ConsumerBatch], active: Int) {
+        environment.metrics.update { values in
+            let count = batches.reduce(0) { $0 + $1.records.count }
+            values.taken += Int64(count)
+            values.active = Int64(active)
+            values.batchSizes.add(Double(count))
+            for batch in batches {
+                guard let last = batch.records.last else { continue }
+                values.lags["\(batch.topicPartition)"] = max(0, batch.highWatermark - last.offset - 1)
+            }
+        }
     }
 
     private func commit(_ task: Confined<any SinkTask>) async throws {
@@ -338,45 +364,6 @@ extension SinkTaskRunner {
         case .keyConverter: "the key of the record in \(place) cannot be converted"
         case .transformation: "\(failure.className): the record in \(place) cannot be transformed"
         default: "the value of the record in \(place) cannot be converted"
-        }
-    }
-}
-
-/// The task's view of itself.
-private final class SinkContext: SinkTaskContext {
-    let connectorName: String
-    let taskID: Int
-    let logger: Logger
-    let errantRecordReporter: (any ErrantRecordReporter)?
-    private let retryDelay = NIOLockedValueBox<Duration?>(nil)
-    private let seeks = NIOLockedValueBox<[TopicPartitionName: Int64]>([:])
-
-    init(connectorName: String, taskID: Int, logger: Logger, errantRecordReporter: (any ErrantRecordReporter)?) {
-        self.connectorName = connectorName
-        self.taskID = taskID
-        self.logger = logger
-        self.errantRecordReporter = errantRecordReporter
-    }
-
-    func requestRetry(after delay: Duration) {
-        retryDelay.withLockedValue { $0 = delay }
-    }
-
-    func seek(to offsets: [TopicPartitionName: Int64]) {
-        seeks.withLockedValue { $0.merge(offsets) { $1 } }
-    }
-
-    func takeSeeks() -> [TopicPartitionName: Int64] {
-        seeks.withLockedValue { seeks in
-            defer { seeks = [:] }
-            return seeks
-        }
-    }
-
-    func takeRetryDelay() -> Duration? {
-        retryDelay.withLockedValue { delay in
-            defer { delay = nil }
-            return delay
         }
     }
 }

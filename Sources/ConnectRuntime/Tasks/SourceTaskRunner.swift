@@ -5,10 +5,10 @@ import Logging
 import NIOCore
 import OrderedCollections
 
-/// Runs one source task: poll → convert a whole batch into one buffer → send, with the next poll overlapping the
+/// Runs one source task: poll → convert a whole batch into one buffer → deliver, with the next poll overlapping the
 /// acknowledgement of the batch before. At most one batch is on its way and one waits, so memory is bounded by what a
-/// poll returns; records keep their order. Offsets are stored only after all records of their batch are acknowledged
-/// (at least once), and soon after (``EagerCommitter``).
+/// poll returns; records keep their order. Whether they come at least once or exactly once is the delivery's part
+/// (``SourceDelivery``).
 final class SourceTaskRunner {
     /// What a runner needs, made by the worker.
     struct Environment {
@@ -17,11 +17,14 @@ final class SourceTaskRunner {
         var taskConfig: ConnectorProperties
         var converters: TaskConverters
         var transformations: TransformationChain
-        var offsetStore: OffsetStore
+        var offsets: ConnectorOffsets
         var statusStore: StatusStore?
-        var sender: any RecordSender
+        var delivery: any SourceDelivery
+        /// The task ends transactions.
+        var definesTransactions: Bool
         var topics: any TopicCreator
-        var commits: CommitTiming
+        var errors: RecordErrors
+        var metrics: TaskMetrics
         var mask: SecretMask
         var logger: Logger
         /// Report RUNNING only after the first poll that succeeds.
@@ -32,7 +35,6 @@ final class SourceTaskRunner {
     private let control: TaskControl
     private let thread: TaskThread
     private let report: @Sendable (ConnectorLifecycle.Event) -> Void
-    private let committer: EagerCommitter<ByteBuffer, ByteBuffer?>
     private let errors: RecordErrors
     private var isRunningReported = false
     private var knownTopics: Set<String> = []
@@ -46,12 +48,7 @@ final class SourceTaskRunner {
         self.control = control
         self.thread = thread
         self.report = report
-        errors = RecordErrors(
-            environment.connectorConfig, control: control, logger: environment.logger, mask: environment.mask)
-        let store = environment.offsetStore
-        committer = EagerCommitter(timing: environment.commits, logger: environment.logger) { positions in
-            try await store.put(positions.map { OffsetStore.Write(key: $0.key, value: $0.value) })
-        }
+        errors = environment.errors
     }
 
     /// Runs until told to stop (returns) or something fails for good (throws). Called on the task's thread.
@@ -70,15 +67,15 @@ final class SourceTaskRunner {
         } catch {
             failure = failure ?? error
         }
-        await committer.close()
-        await environment.sender.close()
+        await environment.delivery.close()
         if let failure, control.wish != .stop { throw failure }
     }
 
     private func start(_ task: Confined<any SourceTask>) async throws {
         let context = SourceContext(
             connectorName: environment.id.connector, taskID: environment.id.task, logger: environment.logger,
-            reader: ConnectorOffsetReader(connector: environment.id.connector, store: environment.offsetStore))
+            definesTransactions: environment.definesTransactions,
+            reader: ConnectorOffsetReader(end: .written) { [offsets = environment.offsets] in offsets })
         let config = environment.taskConfig.plain
         try await control.interruptible(while: [.run, .pause], on: thread) {
             try await task.value.start(config, context: context)
@@ -124,6 +121,7 @@ final class SourceTaskRunner {
                     // A task that has nothing should wait by itself; one that does not must not burn a core.
                     await control.sleep(.milliseconds(5), while: [.run])
                 }
+                if !batches.isEmpty { note(batches, since: began) }
                 return batches
             } catch let error as ConnectError where error.code == .retriable {
                 guard let delay = schedule.nextDelay() else { throw error }
@@ -139,22 +137,40 @@ final class SourceTaskRunner {
         return nil
     }
 
+    private func note(_ batches: [SourceBatch], since began: ContinuousClock.Instant) {
+        let time = (ContinuousClock.now - began).milliseconds
+        let count = batches.reduce(0) { $0 + $1.records.count }
+        environment.metrics.update { values in
+            values.taken += Int64(count)
+            values.active += Int64(count)
+            values.work.add(time)
+            values.batchSizes.add(Double(count))
+        }
+    }
+
     private func handle(_ batches: [SourceBatch], _ task: Confined<any SourceTask>) async throws {
         guard !batches.isEmpty else { return }
-        let records = try await convert(batches)
-        let offsets = try offsets(of: batches)
-        for record in records where knownTopics.insert(record.topic).inserted { try await prepare(topic: record.topic) }
-        // One batch on its way at a time: order is kept, and the poll for this one overlapped it.
+        var parts: [SourcePart] = []
+        for batches in split(batches) {
+            parts.append(
+                SourcePart(
+                    records: try await convert(batches), offsets: try offsets(of: batches),
+                    end: batches.last?.transactionEnd))
+        }
+        for record in parts.lazy.flatMap(\.records) where knownTopics.insert(record.topic).inserted {
+            try await prepare(topic: record.topic)
+        }
+        // One poll's batches on their way at a time: order is kept, and the poll for these overlapped it.
         try await awaitSending()
-        if await committer.isClean { await task.value.commit() }
-        let sender = environment.sender
-        let committer = committer
+        let delivery = environment.delivery
+        if await delivery.isClean { await task.value.commit() }
         let control = control
-        let errors = errors
-        sending = Task {
+        let metrics = environment.metrics
+        let count = Int64(batches.reduce(0) { $0 + $1.records.count })
+        sending = Task { [parts] in
             do {
-                try await errors.send(records, to: sender)
-                await committer.commit(offsets)
+                for part in parts { try await delivery.deliver(part) }
+                metrics.update { $0.active -= count }
             } catch {
                 control.fail(error)
                 throw error
@@ -171,7 +187,18 @@ final class SourceTaskRunner {
     /// Waits for acknowledgements and for the offsets to be stored.
     private func drain() async throws {
         try await awaitSending()
-        try await committer.flush()
+        try await environment.delivery.flush()
+    }
+
+    /// Where the task ends transactions, what belongs to one; else all batches together.
+    private func split(_ batches: [SourceBatch]) -> [[SourceBatch]] {
+        guard environment.definesTransactions else { return [batches] }
+        var parts: [[SourceBatch]] = [[]]
+        for batch in batches {
+            parts[parts.count - 1].append(batch)
+            if batch.transactionEnd != nil { parts.append([]) }
+        }
+        return parts.filter { !$0.isEmpty }
     }
 
     private func offsets(of batches: [SourceBatch]) throws -> OrderedDictionary<ByteBuffer, ByteBuffer?> {
@@ -244,6 +271,7 @@ private struct SourceContext: SourceTaskContext {
     let connectorName: String
     let taskID: Int
     let logger: Logger
+    let definesTransactions: Bool
     let reader: ConnectorOffsetReader
 
     func offsets(for partitions: [OffsetMap]) async throws -> [OffsetMap: OffsetMap] {

@@ -23,6 +23,10 @@ struct ConnectorValidator: Sendable {
         var hasHeaderConverter: @Sendable (String) -> Bool
         /// The transformations and predicates there are.
         var plugins: PluginRegistry
+        /// What connectors may say of their Kafka clients.
+        var clientOverrides = ClientOverridePolicy.all
+        /// `exactly.once.source.support=enabled`.
+        var deliversOnce = false
     }
 
     let environment: Environment
@@ -46,6 +50,7 @@ struct ConnectorValidator: Sendable {
         var values = worker.validate(plain)
         checkConverters(&values, plain)
         if type == .sink { Self.checkTopics(&values, plain) }
+        if let source = connector as? any SourceConnector { checkExactlyOnce(&values, plain, source) }
 
         var groups = worker.groups
         var entries = zip(worker.keys.values, values).map {
@@ -68,7 +73,7 @@ struct ConnectorValidator: Sendable {
             ConfigInfos.Entry(definition: own.keys[value.name].map { ConfigKeyInfo($0) }, value: ConfigValueInfo(value))
         }
         groups += own.groups.filter { !groups.contains($0) }
-        entries += Self.clientOverrides(config)
+        entries += clientOverrides(config)
 
         let masking = ConfigMasking(passwordNames: own.passwordNames)
         for index in entries.indices {
@@ -178,8 +183,8 @@ struct ConnectorValidator: Sendable {
         }
     }
 
-    /// Settings of the connector's Kafka clients are shown as they are.
-    private static func clientOverrides(_ config: OrderedDictionary<String, String>) -> [ConfigInfos.Entry] {
+    /// Settings of the connector's Kafka clients are shown as they are, and refused if the worker does not allow them.
+    private func clientOverrides(_ config: OrderedDictionary<String, String>) -> [ConfigInfos.Entry] {
         config.compactMap { name, value in
             for prefix in ["producer.override.", "consumer.override.", "admin.override."] where name.hasPrefix(prefix) {
                 let key = ConfigDefinition.Key(
@@ -187,8 +192,11 @@ struct ConnectorValidator: Sendable {
                     doc: "A setting of the connector's Kafka client.",
                     displayName: String(name.dropFirst(prefix.count)))
                 let shown = ConfigMasking().masked([name: value])[name]
-                return ConfigInfos.Entry(
-                    definition: ConfigKeyInfo(key), value: ConfigValueInfo(name: name, value: shown))
+                var info = ConfigValueInfo(name: name, value: shown)
+                let refusal = environment.clientOverrides.refusal(of: String(name.dropFirst(prefix.count)))
+                info.errors +=
+                    refusal.map { ["Invalid value \(shown ?? "null") for configuration \(name): \($0)"] } ?? []
+                return ConfigInfos.Entry(definition: ConfigKeyInfo(key), value: info)
             }
             return nil
         }

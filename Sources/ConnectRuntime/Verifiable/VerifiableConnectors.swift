@@ -54,6 +54,9 @@ public final class VerifiableSourceConnector: SourceConnector {
 
     /// Makes a task that is not started.
     public func makeTask() -> any SourceTask { VerifiableSourceTask() }
+
+    /// The offset is the last number.
+    public func exactlyOnceSupport(_ config: [String: String]) -> ExactlyOnceSupport? { .supported }
 }
 
 /// One row of numbers: key = the task's id, value = the number.

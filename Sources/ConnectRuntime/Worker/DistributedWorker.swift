@@ -18,7 +18,10 @@ public final class DistributedWorker: Sendable {
             let log = KafkaTopicLog(
                 topic: topic, property: kind + ".storage.topic", mustHaveOnePartition: kind == "config",
                 clients: clients)
-            return configuration.isEmbedded ? log : FollowedTopicLog(log)
+            guard !configuration.isEmbedded else { return log }
+            let hasLeader = kind == "config" && configuration.exactlyOnceSource != .disabled
+            return FollowedTopicLog(
+                log, leader: hasLeader ? LeaderProducer(groupID: configuration.groupID, clients: clients) : nil)
         }
         core = try WorkerCore(
             configuration, plugins: plugins, configLog: { log(configuration.configTopic, "config", $0) },

@@ -12,6 +12,16 @@ public struct WorkerConfiguration: Sendable {
         case standalone
     }
 
+    /// `exactly.once.source.support` (KIP-618). All workers of a group go from one to the next together.
+    public enum ExactlyOnceSource: String, Sendable, Hashable, CaseIterable {
+        /// Sources deliver at least once.
+        case disabled
+        /// The leader writes the config topic with a transactional producer; sources deliver at least once.
+        case preparing
+        /// Sources deliver exactly once.
+        case enabled
+    }
+
     /// One of the worker's own topics.
     public struct InternalTopic: Sendable, Hashable {
         /// The topic's name.
@@ -56,6 +66,10 @@ public struct WorkerConfiguration: Sendable {
     public var listeners: [String] = ["http://:8083"]
     /// `admin.listeners`: where `/admin` answers; nil: where the rest does, none: nowhere.
     public var adminListeners: [String]?
+    /// `rest.request.max.bytes` (an extension): larger bodies of requests get 413.
+    public var maximumRequestSize = 4 * 1024 * 1024
+    /// `connector.client.config.override.policy`.
+    var clientOverrides = ClientOverridePolicy.all
     /// `access.control.allow.*`, `response.http.headers.config`, `rest.auth.*`.
     var restPolicy = RESTPolicy()
     /// `rest.advertised.host.name`.
@@ -91,6 +105,8 @@ public struct WorkerConfiguration: Sendable {
     public var sessionKeyTTL: Duration = .seconds(3600)
     /// `rest.rebalance.wait.ms` (an extension): how long a write waits for a rebalance to end before it gets a 409.
     public var rebalanceWait: Duration = .seconds(60)
+    /// `exactly.once.source.support`: whether sources deliver exactly once.
+    public var exactlyOnceSource = ExactlyOnceSource.disabled
     /// The broker lives in this process, and its data folder's lock keeps a second `sluice up` away: the worker need
     /// not wait for the group before it starts.
     var isEmbedded = false
@@ -137,6 +153,7 @@ public struct WorkerConfiguration: Sendable {
         isTopicCreationEnabled = try reader.boolean("topic.creation.enable") ?? true
         isTopicTrackingEnabled = try reader.boolean("topic.tracking.enable") ?? true
         isTopicTrackingResetAllowed = try reader.boolean("topic.tracking.allow.reset") ?? true
+        clientOverrides = try ClientOverridePolicy.read(&reader)
         switch mode {
         case .distributed: try readDistributed(&reader)
         case .standalone: offsetFile = try reader.required("offset.storage.file.filename")
@@ -146,6 +163,8 @@ public struct WorkerConfiguration: Sendable {
 
     private mutating func readREST(_ reader: inout WorkerProperties) throws(ConnectError) {
         adminListeners = properties["admin.listeners"].map { _ in reader.list("admin.listeners") ?? [] }
+        maximumRequestSize =
+            try reader.integer("rest.request.max.bytes", 1024...Int(Int32.max)) ?? maximumRequestSize
         restPolicy.allowedOrigins = reader.list("access.control.allow.origin") ?? []
         restPolicy.allowedMethods = reader.list("access.control.allow.methods") ?? []
         if let text = reader.string("response.http.headers.config") {
@@ -180,9 +199,11 @@ public struct WorkerConfiguration: Sendable {
         workerSyncTimeout = try reader.milliseconds("worker.sync.timeout.ms") ?? workerSyncTimeout
         sessionKeyTTL = try reader.milliseconds("inter.worker.key.ttl.ms") ?? sessionKeyTTL
         rebalanceWait = try reader.milliseconds("rest.rebalance.wait.ms") ?? rebalanceWait
-        let support = reader.string("exactly.once.source.support") ?? "disabled"
-        guard support.lowercased() == "disabled" else {
-            throw .config("exactly.once.source.support=\(support): only disabled is supported so far")
+        if let text = reader.string("exactly.once.source.support") {
+            guard let support = ExactlyOnceSource(rawValue: text.lowercased()) else {
+                throw .config("exactly.once.source.support=\(text): disabled, preparing or enabled is needed")
+            }
+            exactlyOnceSource = support
         }
     }
 
@@ -218,7 +239,6 @@ public struct WorkerConfiguration: Sendable {
     /// Names of Kafka Connect that have no effect here (yet): known, so not worth a warning.
     private static let inertNames: Set<String> = [
         "plugin.path", "plugin.discovery", "header.converter",
-        "connector.client.config.override.policy", "connector.client.config.override.allowlist",
         "metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metric.reporters",
         "rest.advertised.listener", "rest.extension.classes", "admin.listeners",
         "inter.worker.key.generation.algorithm",

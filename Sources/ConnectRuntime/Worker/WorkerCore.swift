@@ -29,21 +29,36 @@ final class WorkerCore: Sendable {
         let loggers = ConnectLoggers(base: logger)
         self.logger = loggers.logger("connect.worker")
         clients = try WorkerClients(configuration, logger: loggers.logger("connect.clients"))
+        let metrics = TaskMetricsRegistry()
         let storeLogger = loggers.logger("connect.stores")
-        let offsetStore = OffsetStore(log: offsetLog(clients))
+        let clients = clients
+        let offsets = OffsetStores(
+            worker: OffsetStore(log: offsetLog(clients)),
+            workerTopic: configuration.mode == .distributed ? configuration.offsetTopic.name : "",
+            makeLog: { name in
+                var topic = configuration.offsetTopic
+                topic.name = name
+                return FollowedTopicLog(
+                    KafkaTopicLog(
+                        topic: topic, property: "offsets.storage.topic", mustHaveOnePartition: false, clients: clients))
+            })
         let statusStore = StatusStore(log: statusLog(clients), logger: storeLogger)
         herder = WorkerHerder(
             WorkerHerder.Parts(
                 configuration: configuration, plugins: plugins,
-                configStore: ConfigStore(log: configLog(clients), logger: storeLogger), offsetStore: offsetStore,
+                configStore: ConfigStore(
+                    log: configLog(clients), logger: storeLogger,
+                    isExactlyOnce: configuration.exactlyOnceSource == .enabled),
+                offsets: offsets,
                 statusStore: statusStore,
                 launcher: KafkaTaskLauncher(
-                    configuration: configuration, plugins: plugins, offsetStore: offsetStore,
-                    statusStore: statusStore, clients: clients, loggers: loggers),
-                cluster: clients, loggers: loggers))
+                    configuration: configuration, plugins: plugins, offsets: offsets,
+                    statusStore: statusStore, clients: clients, loggers: loggers, metrics: metrics),
+                cluster: clients, loggers: loggers, metrics: metrics))
         var restConfiguration = RESTConfiguration(listeners: try RESTListeners.parse(configuration))
         restConfiguration.policy = configuration.restPolicy
         restConfiguration.workers = configuration.workerRESTClient
+        restConfiguration.maximumBodySize = configuration.maximumRequestSize
         rest =
             restConfiguration.listeners.isEmpty
             ? nil

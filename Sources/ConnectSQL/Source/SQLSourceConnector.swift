@@ -75,6 +75,12 @@ public final class SQLSourceConnector: SourceConnector {
         SQLSourceTask()
     }
 
+    /// With a growing column every batch ends behind its last row. By timestamps alone it may end between two rows of
+    /// one timestamp, and both come again; mode bulk reads everything each time.
+    public func exactlyOnceSupport(_ config: [String: String]) -> ExactlyOnceSupport? {
+        ["incrementing", "timestamp+incrementing"].contains(config["mode"] ?? "") ? .supported : .unsupported
+    }
+
     /// Stops watching the database.
     public func stop() async {
         let monitor = state.withLock { $0.monitor }

@@ -29,7 +29,8 @@ struct Sluice: AsyncParsableCommand {
                 name: "Tools",
                 subcommands: [
                     TopicsCommand.self, ConsoleProducerCommand.self, ConsoleConsumerCommand.self,
-                    ConsumerGroupsCommand.self, ConfigsCommand.self, AclsCommand.self, VerifyCommand.self,
+                    ConsumerGroupsCommand.self, ConfigsCommand.self, AclsCommand.self, ConnectorsCommand.self,
+                    VerifyCommand.self,
                     GetOffsetsCommand.self, DeleteRecordsCommand.self, StorageCommand.self, DumpLogCommand.self,
                     ProducerPerformanceCommand.self, ConsumerPerformanceCommand.self,
                 ]),

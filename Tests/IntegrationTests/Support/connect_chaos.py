@@ -1,18 +1,24 @@
 """Three Connect workers as processes on one broker, ten connectors of forty tasks, and a seeded row of accidents:
 kill -9, orderly stop, pause of a process (SIGSTOP), restart of the broker.
 
-    connect_chaos.py SLUICE SECONDS SEED [KINDS]
+    connect_chaos.py SLUICE SECONDS SEED DELIVERY [KINDS]
 
-Kinds of accidents: kill, stop, pause (a second), freeze (longer than a session), broker; all by default.
+DELIVERY is `exactly-once` (exactly.once.source.support=enabled) or `at-least-once`. Kinds of accidents: kill, stop,
+pause (a second), freeze (longer than a session), broker; by default all, at least once without freeze, which may put
+an offset back then (docs/decisions/2026-11-22-exactly-once-source.md).
 
 Then: every task runs on one live worker, every write that was sent to a live worker has succeeded, no number is missing
-in the topics, none comes twice once things are quiet, and no stored offset went back. Prints what it did.
+in the topics as a consumer of committed records sees them, no stored offset went back, and the last one is that of the
+last number. Exactly once: no number comes twice. At least once: none comes twice once things are quiet. Prints what it
+did.
 """
 import collections, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 import urllib.error, urllib.request
 
 SLUICE, SECONDS, SEED = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-KINDS = sys.argv[4].split(",") if len(sys.argv) > 4 else ["kill", "stop", "pause", "freeze", "broker"]
+DELIVERY = sys.argv[4]
+ONCE = {"exactly-once": True, "at-least-once": False}[DELIVERY]
+KINDS = sys.argv[5].split(",") if len(sys.argv) > 5 else ["kill", "stop", "pause", "broker"] + ["freeze"] * ONCE
 CONNECTORS, TASKS, SESSION = 10, 4, 6.0
 FOLDER = tempfile.mkdtemp(prefix="sluice-chaos-")
 RANDOM = random.Random(SEED)
@@ -71,6 +77,7 @@ session.timeout.ms={int(SESSION * 1000)}
 heartbeat.interval.ms=1000
 rebalance.timeout.ms=20000
 scheduled.rebalance.max.delay.ms=1000
+exactly.once.source.support={"enabled" if ONCE else "disabled"}
 """)
         super().__init__(f"worker{number}", ["connect-distributed", path])
         self.id = f"127.0.0.1:{self.port}"
@@ -113,8 +120,17 @@ def wait(what, seconds, ask):
 
 
 def config(number):
-    return {"connector.class": "VerifiableSource", "tasks.max": str(TASKS), "topic": f"numbers-{number}",
-            "throughput": "20", "name": f"c{number}"}
+    """With transactions, some of each poll, some of a second, so few that a debug build on a busy machine keeps up; c0
+    has a topic of its own for its offsets."""
+    settings = {"connector.class": "VerifiableSource", "tasks.max": str(TASKS), "topic": f"numbers-{number}",
+                "throughput": "20", "name": f"c{number}"}
+    if number == 0:
+        settings["offsets.storage.topic"] = "chaos-own-offsets"
+    if ONCE and number % 2:
+        settings.update({"transaction.boundary": "interval", "transaction.boundary.interval.ms": "1000"})
+    elif ONCE:
+        settings.update({"throughput": "1", "exactly.once.support": "required"})
+    return settings
 
 
 def all_running(workers, state="RUNNING"):
@@ -138,7 +154,8 @@ def all_running(workers, state="RUNNING"):
 
 
 def read(servers, topic, form):
-    command = ["kcat", "-b", servers, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", form]
+    command = ["kcat", "-b", servers, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", form,
+               "-X", "isolation.level=read_committed"]
     output = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if output.returncode:
         raise SystemExit(f"FAILED: kcat: {output.stderr}")
@@ -203,7 +220,9 @@ def accident(workers, broker):
 
 
 def check_topics(servers):
+    """What the topics hold, and the last number of each row."""
     total = repeated = 0
+    last = {}
     for number in range(CONNECTORS):
         rows = collections.defaultdict(list)
         for key, value in read(servers, f"numbers-{number}", "%k\\t%s\\n"):
@@ -215,23 +234,29 @@ def check_topics(servers):
             if missing:
                 raise SystemExit(f"FAILED: c{number} task {key} lost {sorted(missing)[:10]}")
             total += len(values)
+            repeats = [value for value, count in collections.Counter(values).items() if count > 1]
+            if ONCE and repeats:
+                raise SystemExit(f"FAILED: c{number} task {key} has twice {sorted(repeats)[:10]}")
             repeated += len(values) - len(set(values))
+            last[f'["c{number}",{{"id":{key}}}]'] = max(values)
             # The end was written in quiet: by one task.
-            tail = values[-40:]
+            tail = values if ONCE else values[-40:]
             if tail != list(range(tail[0], tail[0] + len(tail))):
                 raise SystemExit(f"FAILED: c{number} task {key} ends in {tail}: more than one wrote it")
     say(f"{total} records, {repeated} came twice")
+    return last
 
 
-def check_offsets(servers):
+def check_offsets(servers, topic, expected):
     last = {}
-    for key, value in read(servers, "chaos-offsets", "%k\\t%s\\n"):
+    for key, value in read(servers, topic, "%k\\t%s\\n"):
         position = json.loads(value)["seqno"]
         if position < last.get(key, -1):
             raise SystemExit(f"FAILED: the offset of {key} went from {last[key]} back to {position}")
         last[key] = position
-    if len(last) != CONNECTORS * TASKS:
-        raise SystemExit(f"FAILED: {len(last)} offsets are stored")
+    wrong = {key: (last.get(key), number) for key, number in expected.items() if last.get(key) != number}
+    if wrong:
+        raise SystemExit(f"FAILED: offset and last number differ in {topic}: {wrong}")
 
 
 def run(processes):
@@ -272,8 +297,10 @@ def run(processes):
     for number in range(CONNECTORS):
         workers[number % 3].call("PUT", f"/connectors/c{number}/pause")
     wait("forty tasks at rest", 30, lambda: all_running(workers, "PAUSED"))
-    check_topics(servers)
-    check_offsets(servers)
+    last = check_topics(servers)
+    check_offsets(servers, "chaos-own-offsets", {key: last[key] for key in last if key.startswith('["c0"')})
+    # The offsets of c0 are copied there, beside the transaction.
+    check_offsets(servers, "chaos-offsets", {key: last[key] for key in last if not key.startswith('["c0"')})
     for worker in workers:
         worker.end(signal.SIGTERM)
         if worker.process.returncode:
@@ -283,7 +310,7 @@ def run(processes):
 def main():
     # So that `finally` is reached.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    say(f"seed {SEED}, {SECONDS:.0f} s")
+    say(f"seed {SEED}, {SECONDS:.0f} s, {DELIVERY}, {', '.join(KINDS)}")
     processes = []
     is_good = False
     try:
