@@ -1,4 +1,5 @@
 import ConnectAPI
+import OrderedCollections
 
 /// Has a thread of its own, and is called by one function: no locks are needed.
 final class TickTask: SourceTask {
