@@ -87,6 +87,20 @@ struct TLSTests {
         }
     }
 
+    @Test("kcat, of an older librdkafka, logs in over TLS", .enabled(if: ForeignClientTests.has("kcat")))
+    func kcat() async throws {
+        try await withBroker { broker, files in
+            let security =
+                "-b localhost:\(broker.broker.ports["LOGIN"] ?? 0) -X security.protocol=SASL_SSL "
+                + "-X ssl.ca.location=\(files.path("ca.pem")) -X sasl.mechanism=PLAIN -X sasl.username=alice "
+                + "-X sasl.password=alice-secret -X broker.address.family=v4 -t kcat"
+            let result = try await ForeignClientTests.run([
+                "timeout", "60", "bash", "-c", "echo value | kcat \(security) -P && kcat \(security) -C -e -q",
+            ])
+            #expect(result.status == 0 && result.output.hasSuffix("value\n"), "\(result.output.suffix(2000))")
+        }
+    }
+
     @Test("A client that does not fit the listener is told so, and so is the log")
     func strangers() async throws {
         let log = LogLines()
