@@ -1,9 +1,9 @@
+import ExampleSupport
+
 /// What `/openapi.json` answers.
-let openAPI = #"""
-    {
-      "openapi": "3.0.3",
-      "info": { "title": "Orders", "version": "1.0.0", "description": "Takes orders and tells the catalogs." },
-      "paths": {
+let openAPI = OpenAPI.document(
+    title: "Orders", description: "Takes orders and tells the catalogs.",
+    paths: #"""
         "/{userId}/orders": {
           "parameters": [ { "$ref": "#/components/parameters/userId" } ],
           "post": {
@@ -52,67 +52,32 @@ let openAPI = #"""
               "503": { "$ref": "#/components/responses/Problem" }
             }
           }
+        }
+        """#,
+    parameters: #"""
+        "userId": { "name": "userId", "in": "path", "required": true,
+          "schema": { "type": "integer", "format": "int64", "minimum": 1 } }
+        """#,
+    schemas: #"""
+        "OrderRequest": {
+          "type": "object", "required": ["productId", "qty", "unitPrice"],
+          "properties": {
+            "productId": { "type": "integer", "format": "int64", "minimum": 1 },
+            "qty": { "type": "integer", "format": "int64", "minimum": 1, "maximum": 1000000 },
+            "unitPrice": { "type": "integer", "format": "int64", "minimum": 0, "maximum": 1000000000 }
+          }
         },
-        "/health": {
-          "get": {
-            "operationId": "health",
-            "summary": "Whether the service is fit for work",
-            "responses": {
-              "200": { "description": "It is", "content": {
-                "application/json": { "schema": { "$ref": "#/components/schemas/Health" } } } },
-              "503": { "description": "It is not", "content": {
-                "application/json": { "schema": { "$ref": "#/components/schemas/Health" } } } }
-            }
+        "Order": {
+          "type": "object",
+          "required": ["id", "userId", "productId", "qty", "unitPrice", "totalPrice", "createdAt"],
+          "properties": {
+            "id": { "type": "string" },
+            "userId": { "type": "integer", "format": "int64" },
+            "productId": { "type": "integer", "format": "int64" },
+            "qty": { "type": "integer", "format": "int64" },
+            "unitPrice": { "type": "integer", "format": "int64" },
+            "totalPrice": { "type": "integer", "format": "int64", "description": "qty × unitPrice" },
+            "createdAt": { "type": "string", "format": "date-time" }
           }
         }
-      },
-      "components": {
-        "parameters": {
-          "userId": { "name": "userId", "in": "path", "required": true,
-            "schema": { "type": "integer", "format": "int64", "minimum": 1 } }
-        },
-        "responses": {
-          "Problem": { "description": "What is wrong (RFC 9457)", "content": {
-            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } }
-        },
-        "schemas": {
-          "OrderRequest": {
-            "type": "object", "required": ["productId", "qty", "unitPrice"],
-            "properties": {
-              "productId": { "type": "integer", "format": "int64", "minimum": 1 },
-              "qty": { "type": "integer", "format": "int64", "minimum": 1, "maximum": 1000000 },
-              "unitPrice": { "type": "integer", "format": "int64", "minimum": 0, "maximum": 1000000000 }
-            }
-          },
-          "Order": {
-            "type": "object",
-            "required": ["id", "userId", "productId", "qty", "unitPrice", "totalPrice", "createdAt"],
-            "properties": {
-              "id": { "type": "string" },
-              "userId": { "type": "integer", "format": "int64" },
-              "productId": { "type": "integer", "format": "int64" },
-              "qty": { "type": "integer", "format": "int64" },
-              "unitPrice": { "type": "integer", "format": "int64" },
-              "totalPrice": { "type": "integer", "format": "int64", "description": "qty × unitPrice" },
-              "createdAt": { "type": "string", "format": "date-time" }
-            }
-          },
-          "Problem": {
-            "type": "object", "required": ["status", "title"],
-            "properties": {
-              "status": { "type": "integer" }, "title": { "type": "string" }, "detail": { "type": "string" },
-              "errors": { "type": "array", "items": { "type": "object", "required": ["field", "message"],
-                "properties": { "field": { "type": "string" }, "message": { "type": "string" } } } }
-            }
-          },
-          "Health": {
-            "type": "object", "required": ["status", "checks"],
-            "properties": {
-              "status": { "type": "string", "enum": ["UP", "DOWN"] },
-              "checks": { "type": "object", "additionalProperties": { "type": "string" } }
-            }
-          }
-        }
-      }
-    }
-    """#
+        """#)
