@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Three workers as processes, ten connectors of forty tasks, accidents, exactly once. `make chaos` plays five minutes of
-/// it, and freezes processes for longer than a session as well.
+/// Three workers as processes, ten connectors of forty tasks, accidents, exactly once. `make chaos` plays five minutes
+/// of it, and freezes processes for longer than a session as well.
 @Suite(.serialized, .enabled(if: Command.path(of: "kcat") != nil, "needs kcat"))
 struct WorkerGroupChaosTests {
     @Test func everyTaskRunsOnceAndNothingComesTwice() throws {
