@@ -98,6 +98,12 @@ soak-sink: ## Kill the exactly-once sink SOAK_ROUNDS times (default 50): no dupl
 	swift build --build-tests $(SWIFT_FLAGS)
 	SLUICE_KILL_ROUNDS=$(SOAK_ROUNDS) swift test --skip-build $(SWIFT_FLAGS) --filter ExactlyOnceTests
 
+.PHONY: database-away
+database-away: ## Take the database away for a minute under a source and a sink (AWAY_SECONDS=60)
+	@scripts/install-deps.sh build test
+	swift build --build-tests $(SWIFT_FLAGS)
+	SLUICE_AWAY_SECONDS=$(or $(AWAY_SECONDS),60) swift test --skip-build $(SWIFT_FLAGS) --filter DatabaseAwayTests
+
 bench-client: ## Print our producer and consumer beside librdkafka's, on the same broker in turn
 	@scripts/install-deps.sh build bench
 	swift build $(BUILD_FLAGS)

@@ -17,7 +17,7 @@ public final class MariaDBServer: Sendable {
     /// The socket file.
     public let socket: String
     private let folder: String
-    private let process: ChildProcess
+    private let process: RestartableProcess
     private let client: String
 
     /// Makes a data folder and starts a server on it; returns when the server takes connections.
@@ -43,7 +43,7 @@ public final class MariaDBServer: Sendable {
         try "SET PASSWORD FOR 'root'@'localhost' = PASSWORD('\(Self.password)');\n"
             .write(toFile: setup, atomically: true, encoding: .utf8)
         let log = folder + "/log"
-        process = try ChildProcess(
+        process = try RestartableProcess(
             server,
             [
                 "--no-defaults", "--datadir=\(data)", "--tmpdir=\(folder)", "--socket=\(socket)", "--port=\(port)",
@@ -51,9 +51,8 @@ public final class MariaDBServer: Sendable {
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--skip-log-bin",
                 "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
                 "--default-time-zone=+00:00",
-            ] + user + extraArguments, log: log)
-        try Self.wait(for: "ready for connections", in: log, of: process)
-        Self.removeAtExit(process.pid, folder)
+            ] + user + extraArguments, log: log, isReady: "ready for connections")
+        Self.removeAtExit(process, folder)
     }
 
     deinit {
@@ -62,8 +61,18 @@ public final class MariaDBServer: Sendable {
 
     /// Ends the server at once and removes its folder. May be called twice.
     public func stop() {
-        process.kill()
+        process.kill(SIGKILL)
         try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Kills the server; its data stays.
+    public func halt() {
+        process.kill(SIGKILL)
+    }
+
+    /// Starts the server again after ``halt()``, on the same port; returns when it takes connections.
+    public func resume() throws {
+        try process.start()
     }
 
     /// The server that all tests of this process share.
@@ -164,28 +173,65 @@ public final class MariaDBServer: Sendable {
     // Foundation's Process waits for children of children; a plain spawn dies with us through this list.
     private static let running = Running()
 
-    static func removeAtExit(_ pid: pid_t, _ folder: String, signal: Int32 = SIGKILL) {
-        running.add(pid, folder, signal)
+    static func removeAtExit(_ process: RestartableProcess, _ folder: String, signal: Int32 = SIGKILL) {
+        running.add(process, folder, signal)
     }
 
     private final class Running: @unchecked Sendable {
         private let lock = NSLock()
-        private var entries: [(pid_t, String, Int32)] = []
+        private var entries: [(RestartableProcess, String, Int32)] = []
 
         init() {
             atexit {
-                for (pid, folder, signal) in MariaDBServer.running.all {
-                    kill(pid, signal)
+                for (process, folder, signal) in MariaDBServer.running.all {
+                    process.signal(signal)
                     try? FileManager.default.removeItem(atPath: folder)
                 }
             }
         }
 
-        var all: [(pid_t, String, Int32)] { lock.withLock { entries } }
+        var all: [(RestartableProcess, String, Int32)] { lock.withLock { entries } }
 
-        func add(_ pid: pid_t, _ folder: String, _ signal: Int32) {
-            lock.withLock { entries.append((pid, folder, signal)) }
+        func add(_ process: RestartableProcess, _ folder: String, _ signal: Int32) {
+            lock.withLock { entries.append((process, folder, signal)) }
         }
+    }
+}
+
+/// A server program that can be ended and started again with the same arguments.
+final class RestartableProcess: @unchecked Sendable {
+    private let path: String
+    private let arguments: [String]
+    private let log: String
+    private let ready: String
+    private let lock = NSLock()
+    private var child: ChildProcess?
+
+    /// Starts it; returns once it has written `ready` to its log.
+    init(_ path: String, _ arguments: [String], log: String, isReady ready: String) throws {
+        self.path = path
+        self.arguments = arguments
+        self.log = log
+        self.ready = ready
+        try start()
+    }
+
+    func start() throws {
+        try? FileManager.default.removeItem(atPath: log)
+        let child = try ChildProcess(path, arguments, log: log)
+        lock.withLock { self.child = child }
+        try MariaDBServer.wait(for: ready, in: log, of: child)
+    }
+
+    /// Ends it and waits until it is gone. Nothing happens if it runs no more.
+    func kill(_ signal: Int32) {
+        lock.withLock { child }?.kill(signal)
+    }
+
+    /// Sends a signal without waiting, for the end of the process.
+    func signal(_ signal: Int32) {
+        guard let child = lock.withLock({ child }), child.isRunning else { return }
+        Foundation.kill(child.pid, signal)
     }
 }
 

@@ -12,7 +12,7 @@ public final class PostgreSQLServer: Sendable {
     public let port: Int
     /// Where the socket file is.
     public let folder: String
-    private let process: ChildProcess
+    private let process: RestartableProcess
     private let client: String
 
     /// Makes a data folder and starts a server on it; returns when the server takes connections.
@@ -44,14 +44,13 @@ public final class PostgreSQLServer: Sendable {
                 "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
             ])
         let log = folder + "/log"
-        process = try ChildProcess(
+        process = try RestartableProcess(
             "/usr/bin/env",
             become + [
                 bin + "/postgres", "-D", data, "-k", folder, "-p", "\(port)", "-c", "listen_addresses=127.0.0.1", "-c",
                 "fsync=off", "-c", "shared_buffers=64MB", "-c", "timezone=UTC",
-            ] + extraArguments, log: log)
-        try MariaDBServer.wait(for: "database system is ready", in: log, of: process)
-        MariaDBServer.removeAtExit(process.pid, folder, signal: SIGQUIT)
+            ] + extraArguments, log: log, isReady: "database system is ready")
+        MariaDBServer.removeAtExit(process, folder, signal: SIGQUIT)
     }
 
     deinit {
@@ -62,6 +61,16 @@ public final class PostgreSQLServer: Sendable {
     public func stop() {
         process.kill(SIGQUIT)
         try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Ends the server at once, as a crash would; its data stays.
+    public func halt() {
+        process.kill(SIGQUIT)
+    }
+
+    /// Starts the server again after ``halt()``, on the same port; returns when it takes connections.
+    public func resume() throws {
+        try process.start()
     }
 
     /// The server that all tests of this process share.

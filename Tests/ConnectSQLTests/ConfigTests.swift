@@ -36,7 +36,7 @@ import Testing
         let recorded = body.filter { !workers.contains($0["group"] as? String ?? "") }
         let extensions: Set = [
             "poll.interval.min.ms", "delivery.guarantee", "offsets.table.name", "late.commit.protection", "record.key",
-            "decimal.mapping",
+            "decimal.mapping", "incrementing.parallel.read", "auto.evolve.types", "ddl.mode",
         ]
         let own = definition.keys.values.filter { !extensions.contains($0.name) }
         #expect(own.map(\.name) == recorded.compactMap { $0["name"] as? String })

@@ -56,4 +56,29 @@ import Testing
         let report = try verifier(source, target).compare("users", "users")
         #expect(report.faults.map(\.key) == ["é"])
     }
+
+    /// Two databases of one vendor: only ranges with another checksum are read, and every kind of fault is found.
+    @Test(arguments: [TestDatabase.mariaDB, .postgreSQL]) func checksums(_ kind: TestDatabase) throws {
+        let source = try kind.open("verify_e")
+        let target = try kind.open("verify_f")
+        for database in [source, target] {
+            try database.sql("CREATE TABLE users(id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(50), note TEXT)")
+            try database.sql(
+                "INSERT INTO users VALUES" + (1...1_050).map { "(\($0),'n\($0)',NULL)" }.joined(separator: ","))
+        }
+        var verifier = try verifier(source, target)
+        verifier.rangeRows = 100
+        var progress: [Int] = []
+        let alike = try verifier.compare("users", "users") { progress.append($0.rows) }
+        #expect(alike.isEqual && alike.sourceRows == 1_050 && alike.rowsByChecksum == 1_050)
+        #expect(progress == Array(stride(from: 100, through: 1_000, by: 100)) + [1_050])
+        try target.sql("UPDATE users SET note = '' WHERE id = 150")
+        try target.sql("DELETE FROM users WHERE id = 1050")
+        try target.sql("INSERT INTO users VALUES(0,'new',NULL),(2000,'new',NULL)")
+        let report = try verifier.compare("users", "users")
+        #expect(report.faults.map(\.key) == ["0", "150", "1050", "2000"])
+        #expect(report.faults.map(\.fault) == [.unexpected, .different(["note"]), .missing, .unexpected])
+        // Ranges 1, 2 and the last were read.
+        #expect(report.rowsByChecksum == 800 && report.sourceRows == 1_050 && report.targetRows == 1_051)
+    }
 }

@@ -28,9 +28,10 @@ public final class JSONConverter: Converter {
         var writePlans = JSONPlanCache()
         var envelopes = JSONEnvelopeCache()
         var writer = JSONWriter()
+        var rowWriter = JSONRowWriter()
     }
 
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     /// Makes a converter with default options.
     public init() {}
@@ -49,6 +50,7 @@ public final class JSONConverter: Converter {
         state.withLock { state in
             state.options = options
             state.writePlans = JSONPlanCache(limit: options.cacheSize)
+            state.rowWriter = JSONRowWriter()
             state.envelopes = JSONEnvelopeCache(limit: options.cacheSize)
         }
     }

@@ -103,7 +103,7 @@ extension JSONReader {
     private mutating func base64(_ plan: JSONPlan) throws(JSONError) -> [UInt8] {
         guard peek() == UInt8(ascii: "\"") else { throw try mismatch(plan) }
         let start = position
-        let (range, hasEscapes) = try readRawString()
+        let (range, hasEscapes, _) = try readRawString()
         let data = hasEscapes ? Base64.decode(Array(try unescape(range).utf8)) : Base64.decode(bytes[range])
         guard let data else { throw JSONError(message: "A string that is no base64", offset: start) }
         return data
@@ -167,33 +167,51 @@ extension JSONReader {
         return .map(MapEntries(entries))
     }
 
-    /// Fields mostly come in the order of the schema, so the next one is tried before the name is looked up. Unknown
-    /// names are skipped, missing ones are null, as in Java.
+    /// Fields mostly come in the order of the schema and without blanks, as converters write them, so that is tried first.
     private mutating func structure(
         _ plan: JSONPlan, _ fields: [JSONPlan.FieldPlan], _ options: JSONConverter.Options
     ) throws(JSONError) -> Struct {
         guard peek() == UInt8(ascii: "{") else { throw try mismatch(plan) }
-        var result = Struct(schema: plan.schema)
-        var expected = 0
+        var values: [ConnectValue] = []
+        values.reserveCapacity(fields.count)
         try enter()
-        position += 1
-        if !skip("}") {
-            repeat {
-                guard let index = try fieldIndex(expected, plan, fields) else {
-                    try expect(":")
-                    _ = try skipValue()
-                    continue
-                }
+        while values.count < fields.count, skip(exactly: fields[values.count].opening) {
+            values.append(try value(of: values.count, plan, fields, options))
+        }
+        if values.count == fields.count, !values.isEmpty, skip("}") {
+            leave()
+            return Struct(plan.schema, complete: values)
+        }
+        return try structure(continuing: values, plan, fields, options)
+    }
+
+    /// Reads fields in any order. Unknown names are skipped, missing ones are null, as in Java.
+    private mutating func structure(
+        continuing values: [ConnectValue], _ plan: JSONPlan, _ fields: [JSONPlan.FieldPlan],
+        _ options: JSONConverter.Options
+    ) throws(JSONError) -> Struct {
+        var result = Struct(schema: plan.schema)
+        for (index, value) in values.enumerated() { result[index: index] = value }
+        var expected = values.count
+        var goesOn: Bool
+        if values.isEmpty {
+            position += 1
+            goesOn = !skip("}")
+        } else {
+            goesOn = skip(",")
+            if !goesOn { try expect("}") }
+        }
+        while goesOn {
+            if let index = try fieldIndex(expected, plan, fields) {
                 try expect(":")
                 expected = index + 1
-                do throws(JSONError) {
-                    result[index: index] = try readValue(plan: fields[index].plan, options: options)
-                } catch {
-                    throw JSONError(
-                        message: "\(plan.schema.fields[index].name): \(error.message)", offset: error.offset)
-                }
-            } while skip(",")
-            try expect("}")
+                result[index: index] = try value(of: index, plan, fields, options)
+            } else {
+                try expect(":")
+                _ = try skipValue()
+            }
+            goesOn = skip(",")
+            if !goesOn { try expect("}") }
         }
         leave()
         for index in fields.indices where result[index: index].isNull {
@@ -206,11 +224,21 @@ extension JSONReader {
         return result
     }
 
+    private mutating func value(
+        of index: Int, _ plan: JSONPlan, _ fields: [JSONPlan.FieldPlan], _ options: JSONConverter.Options
+    ) throws(JSONError) -> ConnectValue {
+        do throws(JSONError) {
+            return try readValue(plan: fields[index].plan, options: options)
+        } catch {
+            throw JSONError(message: "\(plan.schema.fields[index].name): \(error.message)", offset: error.offset)
+        }
+    }
+
     private mutating func fieldIndex(
         _ expected: Int, _ plan: JSONPlan, _ fields: [JSONPlan.FieldPlan]
     ) throws(JSONError) -> Int? {
         if peek() != UInt8(ascii: "\"") { throw fault("Expected a name in quotes") }
-        let (range, hasEscapes) = try readRawString()
+        let (range, hasEscapes, _) = try readRawString()
         if hasEscapes { return plan.schema.index(of: try unescape(range)) }
         if expected < fields.count, bytes[range].elementsEqual(fields[expected].name) { return expected }
         return plan.schema.index(of: text(range))

@@ -53,8 +53,14 @@ public struct SourceRecord: Sendable, Hashable {
 /// What one poll of a source returns for one source partition: records, and the offset to store once all of them are
 /// acknowledged.
 public struct SourceBatch: Sendable {
-    /// The records, in order.
-    public var records: [SourceRecord]
+    /// The records, in order. Of a batch of rows they are made each time they are asked for.
+    public var records: [SourceRecord] {
+        get { rows.map { $0.records() } ?? plain }
+        set { (plain, rows) = (newValue, nil) }
+    }
+    /// The records as rows; nil if the batch has none.
+    public private(set) var rows: RecordRows?
+    private var plain: [SourceRecord]
     /// The source partition that the offset belongs to.
     public var sourcePartition: OffsetMap?
     /// Where to resume once every record of the batch is acknowledged; nil stores nothing.
@@ -70,12 +76,24 @@ public struct SourceBatch: Sendable {
         records: [SourceRecord], sourcePartition: OffsetMap? = nil, sourceOffset: OffsetMap? = nil,
         clearsOffset: Bool = false, transactionEnd: TransactionEnd? = nil
     ) {
-        self.records = records
+        plain = records
         self.sourcePartition = sourcePartition
         self.sourceOffset = sourceOffset
         self.clearsOffset = clearsOffset
         self.transactionEnd = transactionEnd
     }
+
+    /// Makes a batch of rows.
+    public init(
+        rows: RecordRows, sourcePartition: OffsetMap? = nil, sourceOffset: OffsetMap? = nil, clearsOffset: Bool = false
+    ) {
+        self.init(
+            records: [], sourcePartition: sourcePartition, sourceOffset: sourceOffset, clearsOffset: clearsOffset)
+        self.rows = rows
+    }
+
+    /// How many records there are.
+    public var count: Int { rows?.count ?? plain.count }
 }
 
 /// Where a record's timestamp comes from.

@@ -15,6 +15,12 @@ public struct Struct: Sendable, Hashable {
         self.values = values
     }
 
+    /// Makes a struct of values that are known to be one per field.
+    init(_ schema: Schema, complete values: [ConnectValue]) {
+        self.schema = schema
+        self.values = values
+    }
+
     /// Makes a struct with every field null.
     public init(schema: Schema) {
         self.schema = schema

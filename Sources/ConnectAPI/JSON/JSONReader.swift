@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 import OrderedCollections
 
 /// Reads JSON (RFC 8259) token by token from borrowed memory, so that a caller that knows what comes, as the converter
@@ -92,22 +100,25 @@ struct JSONReader {
     }
 
     mutating func readString() throws(JSONError) -> String {
-        let (range, hasEscapes) = try readRawString()
+        let (range, hasEscapes, isASCII) = try readRawString()
         if hasEscapes { return try unescape(range) }
-        guard let text = String(validating: bytes[range], as: UTF8.self) else { throw fault("Invalid UTF-8") }
+        let bytes = UnsafeBufferPointer(rebasing: bytes[range])
+        if isASCII { return String(decoding: bytes, as: UTF8.self) }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw fault("Invalid UTF-8") }
         return text
     }
 
-    /// The bytes between the quotes, and whether there are escapes among them.
-    mutating func readRawString() throws(JSONError) -> (range: Range<Int>, hasEscapes: Bool) {
+    /// The bytes between the quotes, whether there are escapes among them, and whether all are ASCII.
+    mutating func readRawString() throws(JSONError) -> (range: Range<Int>, hasEscapes: Bool, isASCII: Bool) {
         try expect("\"")
         let start = position
         var hasEscapes = false
+        var all: UInt8 = 0
         while position < end {
             let byte = bytes[position]
             if byte == UInt8(ascii: "\"") {
                 position += 1
-                return (start..<(position - 1), hasEscapes)
+                return (start..<(position - 1), hasEscapes, all < 0x80)
             }
             if byte == UInt8(ascii: "\\") {
                 hasEscapes = true
@@ -116,9 +127,22 @@ struct JSONReader {
             } else if byte < 0x20 {
                 throw fault("Unescaped control character in a string")
             }
+            all |= byte
             position += 1
         }
         throw fault("Unexpected end in a string")
+    }
+
+    /// Consumes these bytes if they come next, blanks and all.
+    @inline(__always)
+    mutating func skip(exactly expected: [UInt8]) -> Bool {
+        guard expected.count <= end - position else { return false }
+        let isNext = expected.withUnsafeBytes { expected in
+            guard let own = expected.baseAddress, let other = bytes.baseAddress else { return false }
+            return memcmp(own, other + position, expected.count) == 0
+        }
+        if isNext { position += expected.count }
+        return isNext
     }
 
     func unescape(_ range: Range<Int>) throws(JSONError) -> String {

@@ -24,3 +24,11 @@ public protocol Converter: AnyObject, Sendable {
     /// The value of some bytes; nil bytes are a tombstone.
     func toConnect(topic: String, bytes: ByteBuffer?) throws(ConnectError) -> SchemaAndValue
 }
+
+/// A converter that takes many rows at once.
+public protocol RowConverter: Converter {
+    /// Appends the bytes of all rows, one after the other, and to `ends` where those of each row end, in the buffer.
+    /// - Returns: false, with nothing appended, if there is a row that must be converted as a record (because it is
+    ///   bad, for example).
+    func fromConnect(rows: RecordRows, into buffer: inout ByteBuffer, ends: inout [Int]) -> Bool
+}

@@ -8,7 +8,7 @@ struct KafkaRecordSender: RecordSender {
     let producer: KafkaProducer
 
     func send(_ records: [ProducerRecord]) async throws {
-        _ = try await producer.send(contentsOf: records)
+        try await producer.enqueue(contentsOf: records).wait()
     }
 
     func close() async { await producer.close(timeout: .seconds(5)) }

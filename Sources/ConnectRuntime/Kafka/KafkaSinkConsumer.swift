@@ -89,6 +89,8 @@ final class KafkaSinkConsumer: SinkConsumer {
         return batches
     }
 
+    func takeFetched() throws -> [ConsumerBatch] { try consumer.takeFetched() }
+
     func commit(_ positions: OrderedDictionary<TopicPartition, Int64>) async throws {
         try await consumer.commit(
             Dictionary(uniqueKeysWithValues: positions.map { ($0.key, OffsetAndMetadata(offset: $0.value)) }))

@@ -127,6 +127,9 @@ struct KafkaTaskLauncher: TaskLauncher {
         properties["enable.auto.commit"] = "false"
         if properties["auto.offset.reset"] == nil { properties["auto.offset.reset"] = "earliest" }
         if properties["client.id"] == nil { properties["client.id"] = "connector-consumer-\(launch.id)" }
+        // Sinks write in bulk: large puts, still bounded, whatever the number of partitions.
+        let bulk = ["max.poll.records": "5000", "max.partition.fetch.bytes": "4194304", "fetch.max.bytes": "8388608"]
+        properties.merge(bulk) { given, _ in given }
         // A static member: a worker that was killed and comes back goes on at once, where a new member would wait for
         // the former one's session to time out (45 s). It leaves when the task stops in good order.
         if properties["group.instance.id"] == nil { properties["group.instance.id"] = "connect-\(launch.id)" }

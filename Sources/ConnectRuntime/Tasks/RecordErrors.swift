@@ -15,7 +15,8 @@ struct StageFailure: Error {
 /// while the error says that this may help and `errors.retry.timeout` allows it, then gives up the record or the task.
 struct RecordErrors: Sendable {
     let tolerance: ErrorTolerance
-    private let config: ConnectorProperties
+    /// Read once: options are looked up by name, and this is asked for every record.
+    private let retries: ErrorRetries
     private let control: TaskControl
     private let logger: Logger
     private let mask: SecretMask
@@ -27,7 +28,7 @@ struct RecordErrors: Sendable {
     ) {
         self.metrics = metrics
         tolerance = ErrorTolerance(config)
-        self.config = config
+        retries = ErrorRetries(config)
         self.control = control
         self.logger = logger
         self.mask = mask
@@ -36,7 +37,7 @@ struct RecordErrors: Sendable {
     /// The result of all steps on a record; the steps are tried again from the first one on.
     /// - Throws: the ``StageFailure`` that stayed, or an error that ends the run when the task is told to stop.
     nonisolated(nonsending) func retrying<Value>(_ steps: () throws(StageFailure) -> Value) async throws -> Value {
-        var retries = ErrorRetries(config)
+        var retries = retries
         while true {
             do throws(StageFailure) {
                 return try steps()

@@ -23,39 +23,44 @@ struct TaskConverters: Sendable {
 
 /// Turns source records into producer records whose keys and values are slices of one buffer.
 struct SourceRecordConverter {
-    private struct Item {
-        var record: SourceRecord
-        var key: Range<Int>?
-        var value: Range<Int>?
-    }
-
     private let converters: TaskConverters
-    private var buffer = ByteBufferAllocator().buffer(capacity: 4096)
-    private var items: [Item] = []
+    private var buffer: ByteBuffer
+    /// Without keys and values, which are cut out of the buffer once it does not grow any more.
+    private var records: [ProducerRecord] = []
+    /// Where each key and value is; -1 for none.
+    private var places: [(key: Int, value: Int, end: Int)] = []
+    /// Where each of the last rows ends.
+    private var ends: [Int] = []
 
-    init(converters: TaskConverters) {
+    /// - Parameters:
+    ///   - bytes: room for so many bytes of keys and values; more is made as needed.
+    ///   - count: room for so many records.
+    init(converters: TaskConverters, reserving bytes: Int = 4096, count: Int = 0) {
         self.converters = converters
+        buffer = ByteBufferAllocator().buffer(capacity: bytes)
+        records.reserveCapacity(count)
+        places.reserveCapacity(count)
     }
+
+    /// Bytes of keys and values so far.
+    var size: Int { buffer.writerIndex }
 
     mutating func append(_ record: SourceRecord) throws(StageFailure) {
         let start = buffer.writerIndex
         var isKey = true
         do throws(ConnectError) {
-            var key: Range<Int>?
-            var value: Range<Int>?
-            if try converters.key.fromConnect(
+            let hasKey = try converters.key.fromConnect(
                 topic: record.topic, schema: record.keySchema, value: record.key, into: &buffer)
-            {
-                key = start..<buffer.writerIndex
-            }
             isKey = false
             let valueStart = buffer.writerIndex
-            if try converters.value.fromConnect(
+            let hasValue = try converters.value.fromConnect(
                 topic: record.topic, schema: record.valueSchema, value: record.value, into: &buffer)
-            {
-                value = valueStart..<buffer.writerIndex
-            }
-            items.append(Item(record: record, key: key, value: value))
+            records.append(
+                ProducerRecord(
+                    topic: record.topic, partition: record.partition, value: nil,
+                    headers: record.headers.isEmpty ? [] : record.headers.map(HeaderText.recordHeader),
+                    timestamp: record.timestamp))
+            places.append((hasKey ? start : -1, hasValue ? valueStart : -1, buffer.writerIndex))
         } catch {
             buffer.moveWriterIndex(to: start)
             throw StageFailure(
@@ -64,18 +69,41 @@ struct SourceRecordConverter {
         }
     }
 
-    /// The producer records, in order.
-    consuming func finish() -> [ProducerRecord] {
-        let buffer = self.buffer
-        return items.map { item in
-            ProducerRecord(
-                topic: item.record.topic, partition: item.record.partition, key: Self.slice(buffer, item.key),
-                value: Self.slice(buffer, item.value), headers: item.record.headers.map(HeaderText.recordHeader),
-                timestamp: item.record.timestamp)
+    /// Converts rows together.
+    /// - Returns: false, with nothing appended, if they must be converted as records.
+    mutating func append(_ rows: RecordRows) -> Bool {
+        guard let converter = converters.value as? any RowConverter, hasNoKey(rows.topic) else { return false }
+        ends.removeAll(keepingCapacity: true)
+        var start = buffer.writerIndex
+        guard converter.fromConnect(rows: rows, into: &buffer, ends: &ends) else { return false }
+        let record = ProducerRecord(topic: rows.topic, value: nil)
+        for end in ends {
+            records.append(record)
+            places.append((-1, start, end))
+            start = end
         }
+        return true
     }
 
-    private static func slice(_ buffer: ByteBuffer, _ range: Range<Int>?) -> ByteBuffer? {
-        range.flatMap { buffer.getSlice(at: $0.lowerBound, length: $0.count) }
+    /// Whether a key that is absent is null on the wire.
+    private func hasNoKey(_ topic: String) -> Bool {
+        var bytes = ByteBuffer()
+        let hasKey = try? converters.key.fromConnect(topic: topic, schema: nil, value: .null, into: &bytes)
+        return hasKey == false
+    }
+
+    /// The producer records, in order.
+    consuming func finish() -> [ProducerRecord] {
+        for index in places.indices {
+            let place = places[index]
+            if place.key >= 0 {
+                let end = place.value >= 0 ? place.value : place.end
+                records[index].key = buffer.getSlice(at: place.key, length: end - place.key)
+            }
+            if place.value >= 0 {
+                records[index].value = buffer.getSlice(at: place.value, length: place.end - place.value)
+            }
+        }
+        return records
     }
 }

@@ -10,6 +10,8 @@ protocol SinkConsumer: Sendable {
     ) async throws
     /// The next batches, none when the time has passed.
     func poll(timeout: Duration) async throws -> [ConsumerBatch]
+    /// What has come meanwhile, without waiting and without a rebalance; positions go on as with a poll.
+    func takeFetched() throws -> [ConsumerBatch]
     /// Commits the next offsets to read.
     func commit(_ positions: OrderedDictionary<TopicPartition, Int64>) async throws
     /// Goes on at these offsets.
@@ -25,4 +27,7 @@ protocol SinkConsumer: Sendable {
 extension SinkConsumer {
     /// Does nothing: for consumers without positions.
     func seek(_ positions: [TopicPartition: Int64]) async throws {}
+
+    /// Nothing: for consumers that give all they have with each poll.
+    func takeFetched() throws -> [ConsumerBatch] { [] }
 }

@@ -40,6 +40,9 @@ final class SinkTaskRunner {
     private var isRunningReported = false
     private var idlePolls = 0
     private static let idlePollsOfHealth = 3
+    /// How long records are put one batch after the other before the group gets its say again.
+    private static let longestWithoutPoll = Duration.milliseconds(500)
+    private let conversion: SinkConversion
     private var knownTopics: Set<String> = []
 
     init(
@@ -68,6 +71,9 @@ final class SinkTaskRunner {
         context = SinkContext(
             connectorName: environment.id.connector, taskID: environment.id.task, logger: logger,
             errantRecordReporter: errors.tolerance.toleratesAll ? reporter : nil)
+        conversion = SinkConversion(
+            converters: environment.converters, transformations: Confined(environment.transformations),
+            errors: errors, deadLetters: environment.deadLetters, mask: environment.mask)
         let consumer = environment.consumer
         let metrics = environment.metrics
         committer = EagerCommitter(timing: environment.commits, logger: logger) { positions in
@@ -204,21 +210,43 @@ final class SinkTaskRunner {
         }
     }
 
+    /// Puts batches, and what has been fetched meanwhile: those records are converted while the ones before are put.
     private func handle(_ batches: [ConsumerBatch], _ task: Confined<any SinkTask>) async throws {
-        var records: [SinkRecord] = []
-        records.reserveCapacity(batches.reduce(0) { $0 + $1.records.count })
-        for batch in batches {
-            noteTopic(batch.topicPartition.topic)
-            for record in batch.records {
-                if let converted = try await convert(record, batch.topicPartition) { records.append(converted) }
-            }
-        }
-        reporter.setBatches(batches)
+        let deadline = ContinuousClock.now + Self.longestWithoutPoll
+        let conversion = conversion
         defer { reporter.setBatches([]) }
+        var batches = batches
+        var records = try await conversion.convert(batches)
+        while true {
+            let mayGoOn = control.wish == .run && ContinuousClock.now < deadline
+            // What is wrong with them the next poll will say.
+            let next = mayGoOn ? (try? environment.consumer.takeFetched()) ?? [] : []
+            let following = next.isEmpty ? nil : Task { try await conversion.convert(next) }
+            do {
+                guard try await handle(records, of: batches, task) else {
+                    following?.cancel()
+                    return
+                }
+            } catch {
+                following?.cancel()
+                throw error
+            }
+            guard let following else { return }
+            records = try await following.value
+            batches = next
+        }
+    }
+
+    /// Puts the records of batches and notes their offsets; false if interrupted before.
+    private func handle(
+        _ records: [SinkRecord], of batches: [ConsumerBatch], _ task: Confined<any SinkTask>
+    ) async throws -> Bool {
+        for batch in batches { noteTopic(batch.topicPartition.topic) }
         note(batches, active: records.count)
+        reporter.setBatches(batches)
         if !records.isEmpty {
             let began = ContinuousClock.now
-            guard try await put(records, task) else { return }
+            guard try await put(records, task) else { return false }
             let time = (ContinuousClock.now - began).milliseconds
             environment.metrics.update { values in
                 values.written += Int64(records.count)
@@ -232,6 +260,7 @@ final class SinkTaskRunner {
             }
         }
         try await commit(task)
+        return true
     }
 
     private func note(_ batches: [ConsumerBatch], active: Int) {
@@ -271,7 +300,7 @@ final class SinkTaskRunner {
     }
 }
 
-// MARK: - Putting and converting
+// MARK: - Putting
 
 extension SinkTaskRunner {
     /// Puts records until they are in, however often it takes; false if interrupted before.
@@ -311,59 +340,5 @@ extension SinkTaskRunner {
             guard try await put([record], task) else { return false }
         }
         return true
-    }
-
-    /// The record as the sink takes it; nil if a transformation drops it, or if it is bad and that is tolerated.
-    private func convert(_ record: Record, _ partition: TopicPartition) async throws -> SinkRecord? {
-        do {
-            return try await errors.retrying { () throws(StageFailure) in try sinkRecord(record, partition) }
-        } catch let failure as StageFailure {
-            try await skip(record, partition, failure)
-            return nil
-        }
-    }
-
-    /// Deserialises and transforms; nil if a transformation drops the record.
-    private func sinkRecord(_ record: Record, _ partition: TopicPartition) throws(StageFailure) -> SinkRecord? {
-        let key = try deserialized(record.key, partition.topic, environment.converters.key, .keyConverter)
-        let value = try deserialized(record.value, partition.topic, environment.converters.value, .valueConverter)
-        var converted = SinkRecord(
-            topic: partition.topic, partition: partition.partition, offset: record.offset,
-            timestamp: record.timestamp < 0 ? nil : record.timestamp, timestampType: .createTime,
-            keySchema: key.schema, key: key.value, valueSchema: value.schema, value: value.value,
-            headers: record.headers.map(HeaderText.connectHeader))
-        guard !environment.transformations.isEmpty else { return converted }
-        guard let view = try environment.transformations.apply(ConnectRecord(converted)) else { return nil }
-        converted.update(view)
-        return converted
-    }
-
-    private func deserialized(
-        _ bytes: ByteBuffer?, _ topic: String, _ converter: any Converter, _ stage: DeadLetterQueue.Stage
-    ) throws(StageFailure) -> SchemaAndValue {
-        do throws(ConnectError) {
-            return try converter.toConnect(topic: topic, bytes: bytes)
-        } catch {
-            throw StageFailure(stage: stage, className: type(of: converter).className, error: error)
-        }
-    }
-
-    /// Gives up a bad record, or the task if that is not tolerated.
-    private func skip(_ record: Record, _ partition: TopicPartition, _ failure: StageFailure) async throws {
-        let place = "\(partition.topic)-\(partition.partition) at offset \(record.offset)"
-        errors.log(
-            failure, record: place, details: RecordErrors.details(record, partition.topic, partition.partition))
-        guard errors.tolerance.toleratesAll else { throw TaskError("\(Self.what(failure, place)): \(failure.error)") }
-        try await environment.deadLetters?.send(
-            record, from: partition, stage: failure.stage, className: failure.className, error: failure.error,
-            environment.mask)
-    }
-
-    private static func what(_ failure: StageFailure, _ place: String) -> String {
-        switch failure.stage {
-        case .keyConverter: "the key of the record in \(place) cannot be converted"
-        case .transformation: "\(failure.className): the record in \(place) cannot be transformed"
-        default: "the value of the record in \(place) cannot be converted"
-        }
     }
 }

@@ -39,6 +39,8 @@ final class SourceTaskRunner {
     private var isRunningReported = false
     private var knownTopics: Set<String> = []
     private var sending: Task<Void, any Error>?
+    /// How many bytes the last batches took: about what the next will.
+    private var convertedBytes = 0
 
     init(
         _ environment: Environment, control: TaskControl, thread: TaskThread,
@@ -139,7 +141,7 @@ final class SourceTaskRunner {
 
     private func note(_ batches: [SourceBatch], since began: ContinuousClock.Instant) {
         let time = (ContinuousClock.now - began).milliseconds
-        let count = batches.reduce(0) { $0 + $1.records.count }
+        let count = batches.reduce(0) { $0 + $1.count }
         environment.metrics.update { values in
             values.taken += Int64(count)
             values.active += Int64(count)
@@ -157,8 +159,10 @@ final class SourceTaskRunner {
                     records: try await convert(batches), offsets: try offsets(of: batches),
                     end: batches.last?.transactionEnd))
         }
-        for record in parts.lazy.flatMap(\.records) where knownTopics.insert(record.topic).inserted {
-            try await prepare(topic: record.topic)
+        var topic: String?
+        for record in parts.lazy.flatMap(\.records) where record.topic != topic {
+            topic = record.topic
+            if knownTopics.insert(record.topic).inserted { try await prepare(topic: record.topic) }
         }
         // One poll's batches on their way at a time: order is kept, and the poll for these overlapped it.
         try await awaitSending()
@@ -166,7 +170,7 @@ final class SourceTaskRunner {
         if await delivery.isClean { await task.value.commit() }
         let control = control
         let metrics = environment.metrics
-        let count = Int64(batches.reduce(0) { $0 + $1.records.count })
+        let count = Int64(batches.reduce(0) { $0 + $1.count })
         sending = Task { [parts] in
             do {
                 for part in parts { try await delivery.deliver(part) }
@@ -230,8 +234,11 @@ extension SourceTaskRunner {
     /// All records of the batches, transformed, serialised into one buffer; what is sent are slices of it. What
     /// transformations drop counts as written: offsets go on.
     private func convert(_ batches: [SourceBatch]) async throws -> [ProducerRecord] {
-        var converter = SourceRecordConverter(converters: environment.converters)
+        var converter = SourceRecordConverter(
+            converters: environment.converters, reserving: max(4096, convertedBytes),
+            count: batches.reduce(0) { $0 + $1.count })
         for batch in batches {
+            if environment.transformations.isEmpty, let rows = batch.rows, converter.append(rows) { continue }
             for record in batch.records {
                 do {
                     try await errors.retrying { () throws(StageFailure) in
@@ -243,6 +250,7 @@ extension SourceTaskRunner {
                 }
             }
         }
+        convertedBytes = converter.size
         return converter.finish()
     }
 

@@ -15,6 +15,7 @@ enum SQLOptions {
     static let quotings = ["always", "never"]
     static let recordKeys = ["none", "primary_key"]
     static let guarantees = ["at_least_once", "exactly_once"]
+    static let ddlModes = ["execute", "fail", "skip"]
     static let calendars = ["legacy", "proleptic_gregorian"]
     static let dateZones = ["db_timezone", "utc"]
     static let precisions = ["microseconds", "nanoseconds"]
@@ -45,9 +46,11 @@ enum SQLOptions {
         return isLegal ? nil : "A topic's name may hold only letters, digits, '.', '_' and '-'"
     }
 
-    /// An option that this version does not carry out. It is refused, never ignored.
-    static func notBuilt(_ name: String, _ value: String) -> String {
-        "\(name)=\(value) is not supported by this version"
+    /// The option whose value this version does not carry out. It is refused, never ignored.
+    static func notBuilt(_ config: ParsedConfig) -> (name: String, message: String)? {
+        let name = "jdbc.credentials.provider.class"
+        guard let value = config.values[name]?.text, value != credentialsProvider else { return nil }
+        return (name, "\(name)=\(value) is not supported by this version")
     }
 }
 

@@ -3,7 +3,8 @@ public import ConnectAPI
 extension SQLSinkConnector {
     /// Every option with what Kafka's REST API says about it (`golden/rest/`); the texts are our own.
     public static let configDefinition = ConfigDefinition(
-        connectionKeys + writesKeys + dataMappingKeys + ddlSupportKeys + dmlSupportKeys + retriesKeys + internalKeys
+        connectionKeys + writesKeys + dataMappingKeys + ddlSupportKeys + ddlOwnKeys + dmlSupportKeys + retriesKeys
+            + internalKeys
             + deliveryKeys)
 
     private static let connectionKeys: [ConfigDefinition.Key] = [
@@ -134,6 +135,23 @@ extension SQLSinkConnector {
             group: "DDL Support", order: 3, width: .medium, displayName: "Quote Identifiers",
             validator: .oneOfEnumerator(SQLOptions.quotings),
             recommender: .fixed(SQLOptions.quotings)),
+    ]
+
+    private static let ddlOwnKeys: [ConfigDefinition.Key] = [
+        ConfigDefinition.Key(
+            "auto.evolve.types", .boolean, default: .value("false"), importance: .low,
+            doc:
+                "Our own: with auto.evolve, a column becomes wider when the records' field does (INT to BIGINT, REAL to "
+                + "DOUBLE PRECISION). Columns are never made narrower.",
+            group: "DDL Support", order: 4, width: .short, displayName: "Auto-Evolve Types"),
+        ConfigDefinition.Key(
+            "ddl.mode", .string, default: .value("execute"), importance: .low,
+            doc:
+                "Our own: what is done with CREATE TABLE and ALTER TABLE. fail does not execute the statement but refuses "
+                + "the records with it in the error; skip logs it and goes on with the columns that are there.",
+            group: "DDL Support", order: 5, width: .short, displayName: "DDL Mode",
+            validator: .oneOfEnumerator(SQLOptions.ddlModes),
+            recommender: .fixed(SQLOptions.ddlModes)),
     ]
 
     private static let dmlSupportKeys: [ConfigDefinition.Key] = [

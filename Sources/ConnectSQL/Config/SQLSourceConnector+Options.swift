@@ -173,7 +173,7 @@ extension SQLSourceConnector {
             validator: SQLOptions.atLeast(1)),
         ConfigDefinition.Key(
             "max.buffer.size", .int, default: .value("0"), importance: .low,
-            doc: "Accepted for compatibility: rows are streamed in batches, and nothing more is buffered.",
+            doc: "How many rows are read ahead at most; 0 means four times batch.max.rows.",
             group: "Connector", order: 4, width: .short, displayName: "Maximum Buffer Size"),
         ConfigDefinition.Key(
             "poll.linger.ms", .long, default: .value("5000"), importance: .low,
@@ -236,5 +236,11 @@ extension SQLSourceConnector {
             group: "Connector", order: 14, width: .short, displayName: "Map Decimal Values",
             validator: .oneOfEnumerator(SQLOptions.numericMappings, allowsNull: true),
             recommender: .fixed(SQLOptions.numericMappings)),
+        ConfigDefinition.Key(
+            "incrementing.parallel.read", .boolean, default: .value("false"), importance: .low,
+            doc: "Our own: the rows that a table has when it is first read are divided into ranges, which all tasks "
+                + "(tasks.max) read side by side; each goes on where it was after a restart. Later rows are read by "
+                + "one task, as ever.",
+            group: "Connector", order: 15, width: .short, displayName: "Parallel First Read"),
     ]
 }

@@ -23,6 +23,11 @@ struct SinkOptions: Sendable {
         }
     }
 
+    /// `ddl.mode`: what is done with statements that change tables.
+    enum DDLMode: String, Sendable {
+        case execute, fail, skip
+    }
+
     let database: Database
     /// The parts of `table.name.format`, in which `${topic}` is still to be replaced.
     let tableFormat: [String]
@@ -41,6 +46,9 @@ struct SinkOptions: Sendable {
     let batchSize: Int
     let createsTables: Bool
     let evolvesTables: Bool
+    /// Whether columns become wider when fields do.
+    let widensTypes: Bool
+    let ddlMode: DDLMode
     let replacesNullWithDefault: Bool
     let stringColumn: String
     let maxRetries: Int
@@ -53,10 +61,7 @@ struct SinkOptions: Sendable {
     }
 
     init(_ config: ParsedConfig) throws(ConnectError) {
-        let problems = Self.notBuilt(config)
-        guard problems.isEmpty else {
-            throw .config(problems.map(\.message).joined(separator: "\n"))
-        }
+        if let problem = SQLOptions.notBuilt(config) { throw .config(problem.message) }
         database = try Database(config, for: .sink)
         let format = config.string("table.name.format")
         guard let parts = IdentifierText.split(format), database.dialect.table(parts: parts) != nil else {
@@ -76,6 +81,8 @@ struct SinkOptions: Sendable {
         batchSize = max(config.int("batch.size"), 1)
         createsTables = config.bool("auto.create")
         evolvesTables = config.bool("auto.evolve")
+        widensTypes = config.bool("auto.evolve.types")
+        ddlMode = DDLMode(rawValue: config.string("ddl.mode").lowercased()) ?? .execute
         replacesNullWithDefault = config.bool("replace.null.with.default")
         stringColumn = config.string("string.output.value.column.name")
         maxRetries = config.int("max.retries")
@@ -98,17 +105,6 @@ struct SinkOptions: Sendable {
             return nil
         }
         return "insert.mode=\(mode) finds rows by their key: set pk.mode to record_key, record_value or kafka"
-    }
-
-    /// Options with values that this version does not carry out.
-    static func notBuilt(_ config: ParsedConfig) -> [(name: String, message: String)] {
-        var problems: [(String, String)] = []
-        func refuse(_ name: String, _ isRefused: (String) -> Bool) {
-            guard let value = config.values[name]?.text, isRefused(value) else { return }
-            problems.append((name, SQLOptions.notBuilt(name, value)))
-        }
-        refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
-        return problems
     }
 
     private static func offsetsTable(_ config: ParsedConfig, _ database: Database) throws(ConnectError) -> TableID? {

@@ -57,6 +57,10 @@ struct SourceOptions: Sendable {
     let retryAttempts: Int
     let typeMap: TypeMap
     /// The longest pause between two reads.
+    /// How many batches one poll reads while a table has rows at hand (`max.buffer.size`).
+    let batchesPerPoll: Int
+    /// Whether the rows that a table has when it is first read are divided among tasks.
+    let readsInParallel: Bool
     let pollInterval: Duration
     /// The shortest one; nil if the user has chosen `poll.interval.ms`, which is then kept to.
     let probeInterval: Duration?
@@ -70,10 +74,7 @@ struct SourceOptions: Sendable {
     }
 
     init(_ config: ParsedConfig) throws(ConnectError) {
-        let problems = Self.notBuilt(config)
-        guard problems.isEmpty else {
-            throw .config(problems.map(\.message).joined(separator: "\n"))
-        }
+        if let problem = SQLOptions.notBuilt(config) { throw .config(problem.message) }
         database = try Database(config, for: .source)
         if let problem = Self.problem(config) { throw .config(problem.message) }
         mode = Self.mode(config)
@@ -85,6 +86,7 @@ struct SourceOptions: Sendable {
         usesTimestamps = config.string("mode").contains("timestamp")
         columnMapping = try ColumnMapping(config)
         protectsLateCommits = config.bool("late.commit.protection")
+        readsInParallel = config.bool("incrementing.parallel.read")
         keysByPrimaryKey = config.string("record.key").lowercased() == "primary_key"
         catalog = config.optionalString("catalog.pattern")
         schema = config.optionalString("schema.pattern")
@@ -92,6 +94,8 @@ struct SourceOptions: Sendable {
         topicPrefix = config.string("topic.prefix")
         querySuffix = config.string("query.suffix")
         batchRows = max(config.int("batch.max.rows"), 1)
+        let buffered = config.int("max.buffer.size")
+        batchesPerPoll = max(buffered > 0 ? buffered / batchRows : 4, 1)
         validatesNonNull = config.bool("validate.non.null")
         retryAttempts = config.int("query.retry.attempts")
         let mapping = config.optionalString("numeric.mapping")?.lowercased()
@@ -162,6 +166,9 @@ struct SourceOptions: Sendable {
                 ["timestamp.column.name"], "mode=\(config.string("mode")) needs timestamp.column.name to name a column"
             )
         }
+        if config.bool("incrementing.parallel.read"), config.string("mode") != "incrementing" || query(config) != nil {
+            return (["incrementing.parallel.read"], "incrementing.parallel.read needs tables and mode=incrementing")
+        }
         if let problem = TableFilter.problem(config) { return problem }
         guard let query = query(config) else { return nil }
         let word = query.prefix { $0.isLetter }.lowercased()
@@ -175,16 +182,5 @@ struct SourceOptions: Sendable {
             )
         }
         return nil
-    }
-
-    /// Options with values that this version does not carry out.
-    static func notBuilt(_ config: ParsedConfig) -> [(name: String, message: String)] {
-        var problems: [(String, String)] = []
-        func refuse(_ name: String, _ isRefused: (String) -> Bool) {
-            guard let value = config.values[name]?.text, isRefused(value) else { return }
-            problems.append((name, SQLOptions.notBuilt(name, value)))
-        }
-        refuse("jdbc.credentials.provider.class") { $0 != SQLOptions.credentialsProvider }
-        return problems
     }
 }

@@ -45,7 +45,7 @@ enum SourceValidation {
         checkTables(parsed, &results)
         guard !results.hasErrors else { return results.values }
         if let problem = SourceOptions.problem(parsed) { results.add(problem.message, to: problem.names) }
-        for problem in SourceOptions.notBuilt(parsed) { results.add(problem.message, to: [problem.name]) }
+        if let problem = SQLOptions.notBuilt(parsed) { results.add(problem.message, to: [problem.name]) }
         if parsed.string("topic.prefix").isEmpty, config["topic.prefix"] == nil {
             results.add(
                 "Missing required configuration \"topic.prefix\" which has no default value.", to: ["topic.prefix"])
@@ -121,7 +121,7 @@ enum SinkValidation {
             return results.values
         }
         if let problem = SinkOptions.missingKey(parsed) { results.add(problem, to: ["insert.mode", "pk.mode"]) }
-        for problem in SinkOptions.notBuilt(parsed) { results.add(problem.message, to: [problem.name]) }
+        if let problem = SQLOptions.notBuilt(parsed) { results.add(problem.message, to: [problem.name]) }
         guard !results.hasErrors else { return results.values }
         await SourceValidation.testConnection(parsed, for: .sink, &results)
         guard !results.hasErrors else { return results.values }

@@ -77,14 +77,10 @@ struct MySQLDialect: SQLDialect {
         type.contains("char") || type.contains("text") ? "CAST(\(column) AS BINARY)" : column
     }
 
-    func timestamp(of columns: [String]) -> String {
-        columns.count == 1 ? columns[0] : "COALESCE(\(columns.joined(separator: ",")))"
-    }
-
-    func timestampParameter(_ localMicroseconds: Int64) -> SQLParameter {
-        var text: [UInt8] = []
-        CivilTime.appendTimestamp(microseconds: localMicroseconds, to: &text)
-        return .text(String(decoding: text, as: UTF8.self))
+    /// QUOTE tells null from any text, and where a value ends.
+    func checksum(of columns: [String]) -> String? {
+        let text = "CONCAT(\(columns.map { "QUOTE(\($0))" }.joined(separator: ",")))"
+        return "COUNT(*), BIT_XOR(CAST(CONV(LEFT(MD5(\(text)), 16), 16, 10) AS UNSIGNED))"
     }
 
     /// Sessions here are in UTC, which is how a TIMESTAMP shows. A DATETIME holds what NOW() was in the server's zone.
@@ -176,11 +172,5 @@ struct MySQLDialect: SQLDialect {
         }
         return rowStatement(
             kind, table, columns: columns, onConflict: " on duplicate key update \(sets.joined(separator: ","))")
-    }
-
-    func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {
-        var lines: [String] = []
-        for column in columns { lines.append("ADD \(try definition(of: column, in: table))") }
-        return ["ALTER TABLE \(quoting.quoted(table)) \(lines.joined(separator: ",\n"))"]
     }
 }

@@ -87,17 +87,11 @@ struct PostgreSQLDialect: SQLDialect {
         return isText ? "\(column)::text COLLATE \"C\"" : type == "uuid" ? "\(column)" : column
     }
 
+    func checksum(of columns: [String]) -> String? {
+        "count(*), sum(hashtextextended(ROW(\(columns.joined(separator: ",")))::text, 0)::numeric)"
+    }
+
     func placeholder(_ number: Int) -> String { "$\(number)" }
-
-    func timestamp(of columns: [String]) -> String {
-        columns.count == 1 ? columns[0] : "COALESCE(\(columns.joined(separator: ",")))"
-    }
-
-    func timestampParameter(_ localMicroseconds: Int64) -> SQLParameter {
-        var text: [UInt8] = []
-        CivilTime.appendTimestamp(microseconds: localMicroseconds, to: &text)
-        return .text(String(decoding: text, as: UTF8.self))
-    }
 
     /// Sessions here are in UTC, which is how a timestamptz shows. A timestamp holds what now() was in the zone that
     /// sessions begin with.
@@ -235,11 +229,5 @@ struct PostgreSQLDialect: SQLDialect {
         case (.real, "money"): "\(value)::numeric::money"
         default: "\(value)::\(type)"
         }
-    }
-
-    func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {
-        var lines: [String] = []
-        for column in columns { lines.append("ADD \(try definition(of: column, in: table))") }
-        return ["ALTER TABLE \(quoting.quoted(table)) \(lines.joined(separator: ",\n"))"]
     }
 }

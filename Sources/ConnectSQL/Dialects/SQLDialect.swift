@@ -41,6 +41,10 @@ protocol SQLDialect: Sendable {
     /// (`isInstant`), or as the server's own zone shows it.
     func now(on connection: any SQLConnection, isInstant: Bool) throws(SQLError) -> Int64
 
+    /// What a SELECT lists to get the number of rows and a checksum of these columns (quoted), whatever the rows' order;
+    /// nil if the database has no such function.
+    func checksum(of columns: [String]) -> String?
+
     // MARK: sink
 
     /// The type of a column for values of a schema; nil if the database has none.
@@ -59,6 +63,12 @@ protocol SQLDialect: Sendable {
     var exactTextType: String { get }
     /// Whether `SELECT … FOR UPDATE` locks rows; false where a transaction locks the whole database.
     var locksRows: Bool { get }
+    /// The statement that makes a column wider for values of a schema; nil if it holds them already, or if that is not
+    /// known. `declaration` gives the table as the database would create it.
+    func widen(
+        _ column: ColumnDefinition, for schema: Schema, of table: TableID,
+        declaration: () throws(SQLError) -> String?
+    ) throws(SQLError) -> String?
     /// The statements that add columns.
     func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String]
 }
@@ -86,6 +96,32 @@ extension SQLDialect {
     func placeholder(_ number: Int) -> String { "?" }
     var exactTextType: String { "VARCHAR(255)" }
     var locksRows: Bool { true }
+    func checksum(of columns: [String]) -> String? { nil }
+
+    func timestamp(of columns: [String]) -> String {
+        columns.count == 1 ? columns[0] : "COALESCE(\(columns.joined(separator: ",")))"
+    }
+
+    func timestampParameter(_ localMicroseconds: Int64) -> SQLParameter {
+        var text: [UInt8] = []
+        CivilTime.appendTimestamp(microseconds: localMicroseconds, to: &text)
+        return .text(String(decoding: text, as: UTF8.self))
+    }
+
+    /// One statement that adds all columns.
+    func alter(_ table: TableID, adding columns: [SinkColumn]) throws(ConnectError) -> [String] {
+        var lines: [String] = []
+        for column in columns { lines.append("ADD \(try definition(of: column, in: table))") }
+        return ["ALTER TABLE \(quoting.quoted(table)) \(lines.joined(separator: ",\n"))"]
+    }
+
+    /// Nothing: the database takes values of any width.
+    func widen(
+        _ column: ColumnDefinition, for schema: Schema, of table: TableID,
+        declaration: () throws(SQLError) -> String?
+    ) throws(SQLError) -> String? {
+        nil
+    }
 
     func commitFence(
         _ table: TableID, _ criteria: SourceCriteria,

@@ -23,6 +23,13 @@ enum ColumnDecoder: Sendable, Hashable {
     indirect case array(ColumnDecoder)
 }
 
+extension ColumnDecoder {
+    /// Whether packed rows can hold what it makes.
+    var isSimple: Bool {
+        if case .array = self { false } else { true }
+    }
+}
+
 /// What decoding a value depends on besides its column.
 struct DecodingOptions: Sendable {
     /// The zone of dates and times that have none (`db.timezone`).

@@ -40,6 +40,9 @@ protocol SQLQuery: AnyObject {
     func fetch(
         _ decoders: [ColumnDecoder?], limit: Int, into rows: inout [[ConnectValue]]
     ) throws(SQLError) -> Bool
+    /// As ``fetch(_:limit:into:)`` with packed rows, of which there may be fewer than `limit` if they are long. No
+    /// decoder makes arrays.
+    func fetchRows(_ decoders: [ColumnDecoder?], limit: Int, into rows: inout RecordRows) throws(SQLError) -> Bool
     /// Throws the rest of the result away; the statement stays prepared.
     func reset()
     /// Frees the statement. May be called twice.
@@ -120,6 +123,19 @@ enum SQLColumnType: Sendable, Hashable {
         case int8, int16, int32, int64
         /// 64 bits without sign: records carry an int64, so large values do not fit.
         case unsigned64
+    }
+}
+
+extension SQLQuery {
+    /// Packs what ``fetch(_:limit:into:)`` gives.
+    func fetchRows(_ decoders: [ColumnDecoder?], limit: Int, into rows: inout RecordRows) throws(SQLError) -> Bool {
+        var fetched: [[ConnectValue]] = []
+        let hasMore = try fetch(decoders, limit: limit, into: &fetched)
+        for row in fetched {
+            for value in row { _ = rows.append(value) }
+            rows.finishRow()
+        }
+        return hasMore
     }
 }
 

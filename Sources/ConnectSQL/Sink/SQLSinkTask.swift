@@ -114,12 +114,19 @@ final class SQLSinkTask: SinkTask {
         do {
             try transaction.begin()
             tables?.transaction = transaction
-            var last: (topic: String, writer: TableWriter)?
+            var topic: String?
+            var writer: TableWriter?
             for record in records where !transaction.holds(record) {
-                let writer = try last?.topic == record.topic ? last?.writer : writer(for: record, options)
+                if topic != record.topic {
+                    writer = try self.writer(for: record, options)
+                    topic = record.topic
+                }
                 guard let writer else { continue }
-                last = (record.topic, writer)
-                try writer.add(withSchema(record, writer.table, connection), connection)
+                if Self.hasSchemas(record) {
+                    try writer.add(record, connection)
+                } else {
+                    try writer.add(withSchema(record, writer.table, connection), connection)
+                }
                 transaction.note(record)
             }
             try transaction.commit()
@@ -130,12 +137,13 @@ final class SQLSinkTask: SinkTask {
         }
     }
 
+    private static func hasSchemas(_ record: SinkRecord) -> Bool {
+        (record.valueSchema != nil || record.value.isNull) && (record.keySchema != nil || record.key.isNull)
+    }
+
     private func withSchema(
         _ record: SinkRecord, _ table: TableID, _ connection: any SQLConnection
     ) throws -> SinkRecord {
-        let isComplete =
-            (record.valueSchema != nil || record.value.isNull) && (record.keySchema != nil || record.key.isNull)
-        if isComplete { return record }
         let tables = tables
         return try inference.apply(to: record) { try tables?.has($0, in: table, connection) ?? false }
     }

@@ -47,6 +47,7 @@ final class TableKeeper {
         var triesLeft = max(options.maxRetries, 0)
         while !missing.isEmpty {
             try checkEvolution(definition, missing)
+            guard try executes(table, alterStatements(table, missing)) else { break }
             do throws(SQLError) {
                 let statements = try alterStatements(table, missing)
                 try changeDefinition(connection, statements)
@@ -62,8 +63,51 @@ final class TableKeeper {
             definition = fresh
             missing = Self.missing(columns, in: definition)
         }
+        definition = try widened(definition, columns, connection)
         definitions[table] = definition
         return definition
+    }
+
+    /// Makes columns wider whose fields are, if the configuration says so.
+    private func widened(
+        _ definition: TableDefinition, _ columns: [SinkColumn], _ connection: any SQLConnection
+    ) throws -> TableDefinition {
+        guard options.widensTypes, options.evolvesTables, definition.kind == .table else { return definition }
+        let dialect = options.database.dialect
+        var statements: [String] = []
+        for column in columns where column.epoch == nil {
+            guard let target = definition.column(column.name) else { continue }
+            let statement = try dialect.widen(target, for: column.schema, of: definition.id) { () throws(SQLError) in
+                try connection.rows("SHOW CREATE TABLE \(dialect.quoting.quoted(definition.id))").first?.last ?? nil
+            }
+            if let statement { statements.append(statement) }
+        }
+        guard !statements.isEmpty, try executes(definition.id, statements) else { return definition }
+        logger.info(
+            "Making columns wider",
+            metadata: [
+                "table": "\(definition.id.qualifiedName)", "sql": "\(statements.joined(separator: "; "))",
+            ])
+        try changeDefinition(connection, statements)
+        return try read(definition.id, connection) ?? definition
+    }
+
+    /// Whether statements that change a table may be run; false if they are to be left out.
+    /// - Throws: a data error that holds them, if `ddl.mode=fail`.
+    private func executes(_ table: TableID, _ statements: [String]) throws(ConnectError) -> Bool {
+        let text = statements.joined(separator: "; ")
+        switch options.ddlMode {
+        case .execute: return true
+        case .fail:
+            throw .data(
+                "Table \(table.qualifiedName) would have to be changed, and ddl.mode=fail. Run the statement by hand, "
+                    + "or set ddl.mode=execute: \(text)")
+        case .skip:
+            logger.warning(
+                "A statement is left out (ddl.mode=skip)",
+                metadata: ["table": "\(table.qualifiedName)", "sql": "\(text)"])
+            return false
+        }
     }
 
     private func alterStatements(_ table: TableID, _ missing: [SinkColumn]) throws(SQLError) -> [String] {
@@ -88,6 +132,10 @@ final class TableKeeper {
                 "Table \(table.qualifiedName) does not exist in \(options.database.description), and auto.create=false")
         }
         let statement = try options.database.dialect.create(table, columns: columns)
+        guard try executes(table, [statement]) else {
+            throw ConnectError.data(
+                "Table \(table.qualifiedName) does not exist in \(options.database.description), and ddl.mode=skip")
+        }
         logger.info("Creating a table", metadata: ["table": "\(table.qualifiedName)", "sql": "\(statement)"])
         do throws(SQLError) {
             try changeDefinition(connection, [statement])

@@ -8,6 +8,7 @@ final class WritePlan {
     let isDelete: Bool
     /// In the order of the statement's parameters.
     private let columns: [RecordShape.Column]
+    private let origins: [RecordShape.Origin]
     private let encoders: [ParameterEncoder]
     private let defaults: [ConnectValue?]
     private let order: KeyOrder
@@ -29,6 +30,8 @@ final class WritePlan {
             throw ConnectError.data("Field \(column.name) of table \(table.qualifiedName) cannot be written")
         }
         let definition = try tables.prepare(table, columns: sinkColumns, connection)
+        // With ddl.mode=skip, fields without a column are left out.
+        let known = shape.columns.filter { options.ddlMode != .skip || definition?.column($0.sink.name) != nil }
         let isUpdate = options.insertMode == .update && !isDelete
         if isUpdate, sinkColumns.allSatisfy(\.isKey) {
             throw ConnectError.data(
@@ -36,8 +39,8 @@ final class WritePlan {
                     + "is part of the key; name the key's fields in pk.fields")
         }
         columns =
-            isUpdate
-            ? shape.columns.filter { !$0.sink.isKey } + shape.columns.filter(\.sink.isKey) : shape.columns
+            isUpdate ? known.filter { !$0.sink.isKey } + known.filter(\.sink.isKey) : known
+        origins = columns.map(\.origin)
         encoders = columns.compactMap {
             dialect.encoder(for: $0.sink, target: definition?.column($0.sink.name))
         }
@@ -84,13 +87,13 @@ final class WritePlan {
 
     /// Appends a record's values as a row.
     func append(_ record: SinkRecord, to batch: inout ParameterBatch, _ table: TableID) throws(ConnectError) {
-        let key = record.key.structValue
-        let value = record.value.structValue
-        for index in columns.indices {
+        let key = record.key.structValue?.values ?? []
+        let value = record.value.structValue?.values ?? []
+        for index in origins.indices {
             var field: ConnectValue
-            switch columns[index].origin {
-            case .valueField(let position): field = value.map { $0.values[position] } ?? .null
-            case .keyField(let position): field = key.map { $0.values[position] } ?? .null
+            switch origins[index] {
+            case .valueField(let position): field = position < value.count ? value[position] : .null
+            case .keyField(let position): field = position < key.count ? key[position] : .null
             case .key: field = record.key
             case .value: field = record.value
             case .topic: field = .string(record.topic)

@@ -6,14 +6,23 @@ import ConnectAPI
 /// appear below what has been read already, and the JDBC connectors never see it. A fence says how far a read may go
 /// without passing such a row.
 protocol CommitFence: AnyObject {
-    /// The greatest value of the growing column that may be read; nil if there is nothing to read.
-    func bound(after last: Int64, _ connection: any SQLConnection) throws(SQLError) -> Int64?
+    /// How far the growing column may be read after `last`, and at most up to `limit`; nil if there is nothing to read
+    /// yet.
+    func bound(after last: Int64, through limit: Int64, _ connection: any SQLConnection) throws(SQLError) -> FenceBound?
     /// The end (exclusive) of the timestamps that may be read, in local microseconds: `end`, or less.
     func end(
         from begin: Int64, to end: Int64, isInstant: Bool, _ connection: any SQLConnection
     ) throws(SQLError) -> Int64
     /// Closes what belongs to the connection, which has ended.
     func disconnect()
+}
+
+/// How far a read may go.
+struct FenceBound: Sendable, Hashable {
+    /// The greatest value that may be read.
+    var value: Int64
+    /// Whether nothing up to the limit was under way.
+    var isComplete: Bool
 }
 
 /// MariaDB and MySQL: a second session reads uncommitted rows. What it sees and the first does not is under way.
@@ -42,19 +51,27 @@ final class DirtyReadFence: CommitFence {
             ? nil : dialect.timestamp(of: criteria.timestamps.map { dialect.quoting.quoted($0) })
     }
 
-    func bound(after last: Int64, _ connection: any SQLConnection) throws(SQLError) -> Int64? {
+    func bound(
+        after last: Int64, through limit: Int64, _ connection: any SQLConnection
+    ) throws(SQLError) -> FenceBound? {
         guard let column else { return nil }
         let dirty = try session()
-        let seen = try probed(column, last)
-        guard let greatest = seen[0].flatMap({ Int64($0) }) else { return nil }
+        let seen = try probed(column, last, limit)
+        guard let greatest = seen[0].flatMap({ Int64($0) }) else {
+            return limit == .max ? nil : FenceBound(value: limit, isComplete: true)
+        }
         let condition = "\(column) > \(last) AND \(column) <= \(greatest)"
         let committed = try connection.rows("SELECT COUNT(*), SUM(\(column)) FROM \(table) WHERE \(condition)").first
-        if let committed, committed.count == 2, committed[0] == seen[1], committed[1] == seen[2] { return greatest }
+        if let committed, committed.count == 2, committed[0] == seen[1], committed[1] == seen[2] {
+            return FenceBound(value: greatest, isComplete: true)
+        }
         let list = "SELECT \(column) FROM \(table) WHERE \(condition) ORDER BY \(column) LIMIT \(Self.window)"
         let written = try Self.numbers(dirty, list)
         let visible = Set(try Self.numbers(connection, list))
-        guard let hidden = written.firstIndex(where: { !visible.contains($0) }) else { return written.last ?? nil }
-        return hidden == 0 ? nil : written[hidden - 1]
+        guard let hidden = written.firstIndex(where: { !visible.contains($0) }) else {
+            return written.last.map { FenceBound(value: $0, isComplete: false) }
+        }
+        return hidden == 0 ? nil : FenceBound(value: written[hidden - 1], isComplete: false)
     }
 
     func end(
@@ -99,16 +116,16 @@ final class DirtyReadFence: CommitFence {
     }
 
     /// Greatest value, count and sum of the rows past `last`. Asked often, so it stays prepared.
-    private func probed(_ column: String, _ last: Int64) throws(SQLError) -> [String?] {
+    private func probed(_ column: String, _ last: Int64, _ limit: Int64) throws(SQLError) -> [String?] {
         let query: any SQLQuery
         if let probe {
             query = probe
         } else {
             query = try session().prepareQuery(
-                "SELECT MAX(\(column)), COUNT(*), SUM(\(column)) FROM \(table) WHERE \(column) > ?")
+                "SELECT MAX(\(column)), COUNT(*), SUM(\(column)) FROM \(table) WHERE \(column) > ? AND \(column) <= ?")
         }
         probe = query
-        try query.execute([.integer(last)])
+        try query.execute([.integer(last), .integer(limit)])
         var rows: [[ConnectValue]] = []
         while try query.fetch([.string, .string, .string], limit: 1, into: &rows) {}
         return rows.first.map { $0.map { $0.stringValue } } ?? [nil, nil, nil]
@@ -145,11 +162,17 @@ final class LockFence: CommitFence {
         literal = dialect.literal(.string(quoted), of: .string) ?? "''"
     }
 
-    func bound(after last: Int64, _ connection: any SQLConnection) throws(SQLError) -> Int64? {
+    func bound(
+        after last: Int64, through limit: Int64, _ connection: any SQLConnection
+    ) throws(SQLError) -> FenceBound? {
         guard let column else { return nil }
+        guard limit == .max else {
+            // A range that has its end already: complete once its writers have ended.
+            return try passed(limit, writers(connection)).map { FenceBound(value: $0, isComplete: true) }
+        }
         let rows = try connection.rows("SELECT max(\(column)) FROM \(quoted) WHERE \(column) > \(last)")
         guard let greatest = rows.first?.first.flatMap({ $0 }).flatMap({ Int64($0) }) else { return nil }
-        return try passed(greatest, writers(connection))
+        return try passed(greatest, writers(connection)).map { FenceBound(value: $0, isComplete: true) }
     }
 
     func end(

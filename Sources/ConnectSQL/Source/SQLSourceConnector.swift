@@ -21,6 +21,7 @@ public final class SQLSourceConnector: SourceConnector {
         /// Nil if a query is read.
         var monitor: TableMonitor?
         var hasQuery = false
+        var offsets: (any OffsetReader)?
     }
 
     private let state = Mutex(State())
@@ -45,7 +46,7 @@ public final class SQLSourceConnector: SourceConnector {
             return state.withLock { $0 = State(config: config, hasQuery: true) }
         }
         let monitor = TableMonitor(options, context)
-        state.withLock { $0 = State(config: config, monitor: monitor) }
+        state.withLock { $0 = State(config: config, monitor: monitor, offsets: context.offsetReader) }
         monitor.start()
     }
 
@@ -62,11 +63,37 @@ public final class SQLSourceConnector: SourceConnector {
         }
         var base: OrderedDictionary<String, String> = [:]
         for (name, value) in config.sorted(by: { $0.key < $1.key }) { base[name] = value }
-        return Self.groups(tables ?? [], atMost: maxTasks).map { group in
+        var groups = Self.groups(tables ?? [], atMost: maxTasks)
+        var chunks = ChunkAssignment(try await plans(tables ?? [], config, max(maxTasks, 1)))
+        if !chunks.tables.isEmpty {
+            // Every task has a hand in them, those included that have no table of their own.
+            while groups.count < maxTasks { groups.append([]) }
+            chunks.tasks = groups.count
+        }
+        return groups.enumerated().map { index, group in
             var task = base
             task["tables"] = group.map { IdentifierQuoting().quoted($0) }.joined(separator: ",")
             task["tables.fetched"] = tables == nil ? "false" : "true"
+            chunks.task = index
+            for (name, value) in chunks.properties { task[name] = value }
             return task
+        }
+    }
+
+    /// What is read by several tasks.
+    private func plans(
+        _ tables: [TableID], _ config: [String: String], _ maxTasks: Int
+    ) async throws -> [ChunkAssignment.Table] {
+        guard !tables.isEmpty, let reader = state.withLock({ $0.offsets }) else { return [] }
+        let options = try SourceOptions(config)
+        guard case .incrementing = options.mode else { return [] }
+        do {
+            return try await ChunkAssignment.plans(of: tables, options, tasks: maxTasks, reader: reader)
+        } catch let error as SQLError {
+            let text = "The ranges of tables of \(options.database.description) could not be read: "
+            throw error.isRetriable
+                ? ConnectError.retriable(text + options.text(of: error))
+                : .fatal(text + options.text(of: error), cause: nil)
         }
     }
 

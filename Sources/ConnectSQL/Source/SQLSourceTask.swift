@@ -25,6 +25,8 @@ final class SQLSourceTask: SourceTask {
     private var options: SourceOptions?
     private var logger = Logger(label: "sql-source")
     private var readers: [SourceReader] = []
+    /// What is to be stored before anything is read.
+    private var announcements: [SourceBatch] = []
     private var connection: (any SQLConnection)?
     /// Tables that the running round has still to read.
     private var pending: [Int] = []
@@ -45,7 +47,8 @@ final class SQLSourceTask: SourceTask {
         self.options = options
         guard config["tables.fetched"] != "false" else { return }
         let targets = try options.query.map { [.query($0)] } ?? Self.tables(config["tables"] ?? "", options)
-        guard !targets.isEmpty else {
+        let chunks = try ChunkAssignment(config, Self.tables(config["chunked.tables"] ?? "", options))
+        guard !targets.isEmpty || chunks != nil else {
             throw ConnectError.config(
                 "No table of \(options.database.description) matches table.whitelist, table.blacklist and table.types. "
                     + "The task starts by itself once there is one")
@@ -54,7 +57,31 @@ final class SQLSourceTask: SourceTask {
         let stored = options.mode == .bulk ? [:] : try await context.offsets(for: partitions)
         readers = targets.map { target in
             let offset = SourceOffset.partitions(target).lazy.compactMap { stored[$0] }.first
-            return SourceReader(target, options, offset: offset.map { SourcePosition($0) })
+            let plan = chunks?.tables.first { .table($0.id) == target }?.plan
+            let reader = SourceReader(
+                target, options, offset: offset.map { SourcePosition($0) },
+                plan: offset.flatMap { ChunkPlan($0) } ?? plan)
+            if offset == nil, plan != nil {
+                // The plan is stored before any range has been read.
+                announcements.append(
+                    SourceBatch(records: [], sourcePartition: reader.partition, sourceOffset: reader.offset))
+            }
+            return reader
+        }
+        if let chunks { try await addReaders(of: chunks, options, context) }
+    }
+
+    private func addReaders(
+        of chunks: ChunkAssignment, _ options: SourceOptions, _ context: any SourceTaskContext
+    ) async throws {
+        for table in chunks.tables {
+            let target = SourceTarget.table(table.id)
+            let own = chunks.chunks(of: table)
+            let stored = try await context.offsets(for: own.map { SourceOffset.partition(target, $0) })
+            readers += own.map { chunk in
+                let offset = stored[SourceOffset.partition(target, chunk)]
+                return SourceReader(target, options, offset: offset.map { SourcePosition($0) }, chunk: chunk)
+            }
         }
     }
 
@@ -77,6 +104,10 @@ final class SQLSourceTask: SourceTask {
             try await Task.sleep(for: Self.longestWait)
             return []
         }
+        if !announcements.isEmpty {
+            defer { announcements = [] }
+            return announcements
+        }
         let deadline = ContinuousClock.now + Self.longestWait
         while true {
             if pending.isEmpty {
@@ -87,16 +118,22 @@ final class SQLSourceTask: SourceTask {
                     if ContinuousClock.now < nextRound { continue }
                 }
             }
+            var batches: [SourceBatch] = []
             do {
-                let batch = try step(options)
-                failures = 0
-                if let batch { return [batch] }
+                repeat {
+                    if let batch = try step(options) { batches.append(batch) }
+                    failures = 0
+                } while batches.count < options.batchesPerPoll && isWithinTable
             } catch let error as SQLError {
                 try recover(from: error, options)
-                return []
+                return batches
             }
+            if !batches.isEmpty { return batches }
         }
     }
+
+    /// Whether the table that is read has more rows at hand.
+    private var isWithinTable: Bool { pending.first.map { readers[$0].isReading } ?? false }
 
     /// Waits. The task has its thread to itself, and to sleep on it wakes one thread where a timer wakes three: with a
     /// hundred probes a second that is most of what an idle source costs.
@@ -119,8 +156,9 @@ final class SQLSourceTask: SourceTask {
             if !reader.isReading { try reader.open(connection) }
             let rows = try reader.read()
             if !rows.hasMore { pending.removeFirst() }
+            if reader.isDone { reader.disconnect() }
             if pending.isEmpty { endRound(options) }
-            guard !rows.records.isEmpty else { return nil }
+            guard !rows.isEmpty || rows.position != nil else { return nil }
             roundHadRows = true
             return batch(rows, of: reader, options)
         } catch let error as SQLError where error.kind == .tableMissing {
@@ -138,13 +176,14 @@ final class SQLSourceTask: SourceTask {
     }
 
     private func batch(_ rows: SourceReader.Rows, of reader: SourceReader, _ options: SourceOptions) -> SourceBatch {
-        guard options.mode != .bulk else {
-            return SourceBatch(
-                records: rows.records, sourcePartition: SourceOffset.bulkPartition(reader.target), clearsOffset: true)
+        let isBulk = options.mode == .bulk
+        let partition = isBulk ? SourceOffset.bulkPartition(reader.target) : reader.partition
+        let offset = isBulk || rows.position == nil ? nil : reader.offset
+        if let packed = rows.packed {
+            return SourceBatch(rows: packed, sourcePartition: partition, sourceOffset: offset, clearsOffset: isBulk)
         }
         return SourceBatch(
-            records: rows.records, sourcePartition: SourceOffset.partition(reader.target),
-            sourceOffset: rows.position?.offset)
+            records: rows.records, sourcePartition: partition, sourceOffset: offset, clearsOffset: isBulk)
     }
 
     // MARK: rounds
@@ -161,8 +200,9 @@ final class SQLSourceTask: SourceTask {
             }
             changes = counter
         }
-        pending = Array(readers.indices)
-        return true
+        pending = readers.indices.filter { !readers[$0].isDone }
+        if pending.isEmpty { endRound(options) }
+        return !pending.isEmpty
     }
 
     private func endRound(_ options: SourceOptions) {

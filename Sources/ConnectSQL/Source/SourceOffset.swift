@@ -14,6 +14,16 @@ enum SourceOffset {
         }
     }
 
+    /// The partition of a part of a table; of all of it if there is no chunk.
+    static func partition(_ target: SourceTarget, _ chunk: TableChunk?) -> OffsetMap {
+        var partition = partition(target)
+        if let chunk {
+            partition["after"] = .int64(chunk.after)
+            partition["through"] = .int64(chunk.through)
+        }
+        return partition
+    }
+
     /// The forms an offset is looked for, in their order: the second is older connectors', which is read but not
     /// written.
     static func partitions(_ target: SourceTarget) -> [OffsetMap] {

@@ -5,10 +5,14 @@ final class SourceReader {
     /// What a read gave.
     struct Rows {
         var records: [SourceRecord] = []
+        /// In place of records, where they can be packed.
+        var packed: RecordRows?
         /// From where a read goes on once the records are acknowledged; nil if that has not changed.
         var position: SourcePosition?
         /// Whether the result goes on.
         var hasMore = false
+
+        var isEmpty: Bool { records.isEmpty && (packed?.count ?? 0) == 0 }
     }
 
     let target: SourceTarget
@@ -18,6 +22,11 @@ final class SourceReader {
     private(set) var isReading = false
     /// Whether the last try found no such table.
     var isMissing = false
+    /// The part of the table that is read; nil for all of it.
+    let chunk: TableChunk?
+    private let plan: ChunkPlan?
+    /// Whether nothing that belongs to the running read was under way when it began.
+    private var isComplete = false
 
     private let options: SourceOptions
     private let topic: String
@@ -35,11 +44,19 @@ final class SourceReader {
     /// Whether `timestamp.initial` says where to begin.
     private var begins: Bool
 
-    /// - Parameter offset: what is stored; nil if nothing is.
-    init(_ target: SourceTarget, _ options: SourceOptions, offset: SourcePosition?) {
+    /// - Parameters:
+    ///   - offset: what is stored; nil if nothing is.
+    ///   - chunk: the part of the table to read.
+    ///   - plan: the parts that are read apart from this.
+    init(
+        _ target: SourceTarget, _ options: SourceOptions, offset: SourcePosition?, chunk: TableChunk? = nil,
+        plan: ChunkPlan? = nil
+    ) {
         self.target = target
         self.options = options
-        position = offset ?? SourcePosition()
+        self.chunk = chunk
+        self.plan = plan
+        position = offset ?? SourcePosition(incrementing: chunk?.after ?? plan?.through)
         begins = offset == nil
         topic = target.topic(prefix: options.topicPrefix)
     }
@@ -66,6 +83,11 @@ final class SourceReader {
     /// The next records of the open read.
     func read() throws -> Rows {
         guard isReading, let query, let shape else { return Rows() }
+        if shape.canBePacked,
+            let rows = RecordRows(topic: topic, valueSchema: shape.schema, reserving: min(options.batchRows, 1_024))
+        {
+            return try readPacked(rows, query, shape)
+        }
         var rows: [[ConnectValue]] = []
         rows.reserveCapacity(min(options.batchRows + 1, 1_024))
         if let held { rows.append(held) }
@@ -87,9 +109,37 @@ final class SourceReader {
             hasMore = true
         }
         isReading = hasMore
-        let resumable = try resumable(rows, next: next, shape)
+        var resumable = try resumable(rows, next: next, shape)
+        if let chunk, isComplete, !hasMore { resumable = SourcePosition(incrementing: chunk.through) }
         if let resumable { position = resumable }
         return Rows(records: try records(rows, shape), position: resumable, hasMore: hasMore)
+    }
+
+    private func readPacked(_ empty: RecordRows, _ query: any SQLQuery, _ shape: SourceShape) throws -> Rows {
+        var rows = empty
+        do throws(SQLError) {
+            isReading = try query.fetchRows(shape.decoders, limit: options.batchRows, into: &rows)
+        } catch {
+            isReading = false
+            throw error
+        }
+        var resumable = try criteria == nil ? nil : shape.position(ofLast: rows, target)
+        if let chunk, isComplete, !isReading { resumable = SourcePosition(incrementing: chunk.through) }
+        if let resumable { position = resumable }
+        return Rows(packed: rows, position: resumable, hasMore: isReading)
+    }
+
+    /// Whether there is nothing more to read, ever.
+    var isDone: Bool { chunk.map { (position.incrementing ?? .min) >= $0.through } ?? false }
+
+    /// Under what the position is stored.
+    var partition: OffsetMap { SourceOffset.partition(target, chunk) }
+
+    /// The position as it is stored.
+    var offset: OffsetMap {
+        var offset = position.offset
+        plan?.add(to: &offset)
+        return offset
     }
 
     /// Forgets statement and columns, which ended with their connection.
@@ -149,7 +199,7 @@ final class SourceReader {
             let database = options.database
             fence = dialect.commitFence(table, criteria) { () throws(SQLError) in try database.connect() }
         }
-        let text = dialect.select(target, criteria, isBounded: fence != nil) + suffix
+        let text = dialect.select(target, criteria, isBounded: fence != nil || chunk != nil) + suffix
         return try connection.prepareQuery(text)
     }
 
@@ -171,9 +221,14 @@ final class SourceReader {
         guard let criteria else { return [] }
         let lastID = SQLParameter.integer(position.incrementing ?? -1)
         guard !criteria.timestamps.isEmpty else {
-            guard let fence else { return [lastID] }
-            let bound = try fence.bound(after: position.incrementing ?? -1, connection)
-            return bound.map { [lastID, .integer($0)] }
+            let limit = chunk?.through ?? .max
+            guard let fence else {
+                isComplete = true
+                return chunk == nil ? [lastID] : [lastID, .integer(limit)]
+            }
+            let bound = try fence.bound(after: position.incrementing ?? -1, through: limit, connection)
+            isComplete = bound?.isComplete ?? false
+            return bound.map { [lastID, .integer($0.value)] }
         }
         let dialect = options.database.dialect
         let clock = try SourceClock(query.columns, criteria, target, dialect.zone)

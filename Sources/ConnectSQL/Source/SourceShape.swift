@@ -10,6 +10,8 @@ struct SourceShape {
     /// The schema of the records' key, if they have one, and where its values stand among the fields.
     let keySchema: Schema?
     let keyIndexes: [Int]
+    /// Whether rows need no record of their own: nothing but their values is wanted.
+    let canBePacked: Bool
     /// The growing column's place among the fields.
     private let incrementingIndex: Int?
     private let clock: SourceClock?
@@ -36,6 +38,7 @@ struct SourceShape {
         keySchema =
             keyIndexes.isEmpty
             ? nil : Schema.structure(name: target.schemaName, fields: keyIndexes.map { schema.fields[$0] })
+        canBePacked = !hasTimestamp && keySchema == nil && decoders.allSatisfy { $0?.isSimple ?? true }
         version = query.columnsVersion
         self.schema = schema
         self.decoders = decoders
@@ -55,6 +58,13 @@ struct SourceShape {
         }
         position.incrementing = value
         return position
+    }
+
+    /// Where a read goes on after the last of some rows; nil if there are none.
+    func position(ofLast rows: RecordRows, _ target: SourceTarget) throws(ConnectError) -> SourcePosition? {
+        guard rows.count > 0 else { return nil }
+        guard incrementingIndex != nil else { return SourcePosition() }
+        return try position(of: rows.structure(rows.count - 1).values, target)
     }
 
     private static func index(

@@ -83,6 +83,15 @@ enum CivilTime {
             text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))
             return
         }
+        if width == 4 || width == 3, value < 10_000 {
+            if width == 4 || value >= 1_000 {
+                text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 1_000))
+            }
+            text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 100 % 10))
+            text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10 % 10))
+            text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))
+            return
+        }
         var digits = 1
         var power = 1
         while digits < width || value / power >= 10 {

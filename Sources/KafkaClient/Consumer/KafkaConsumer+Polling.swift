@@ -27,6 +27,22 @@ extension KafkaConsumer {
         }
     }
 
+    /// What has been fetched already, at most `max.poll.records`; empty when nothing is there. Neither waits nor applies
+    /// rebalances, so that a reader that is busy with records may take the next ones; ``poll(timeout:)`` must still be
+    /// called often enough for the group.
+    public func takeFetched() throws -> [ConsumerBatch] {
+        let mayTake = state.withLockedValue { state in
+            guard !state.isClosed, !state.isPolling, state.failure == nil else { return false }
+            state.isPolling = true
+            return true
+        }
+        guard mayTake else { return [] }
+        defer { state.withLockedValue { $0.isPolling = false } }
+        let batches = try takeRecords()
+        dispatchFetches()
+        return batches
+    }
+
     private func poll<Batch>(
         timeout: Duration, take: (KafkaConsumer) throws -> [Batch]
     ) async throws -> [Batch] {

@@ -231,6 +231,16 @@ public final class KafkaProducer: Sendable {
                     let size = try checkedSize(record)
                     if topic?.name != record.topic { topic = metadata.topics[record.topic] }
                     guard let topic else { throw KafkaError.broker(.unknownTopicOrPartition, "topic \(record.topic)") }
+                    let run = try state.accumulator.appendRun(
+                        of: records[taken.next..<end], topic,
+                        sizeLimit: configuration.maxRequestSize - RecordBatchHeader.size, timestamp: wallClock, now: now
+                    )
+                    if let run {
+                        receipt.add(run, timestamp: record.timestamp ?? wallClock)
+                        if run.isNews { taken.wantsDrain = true }
+                        taken.next += run.count
+                        continue
+                    }
                     let partition = try state.accumulator.choosePartition(record, topic, size: size)
                     let timestamp = record.timestamp ?? wallClock
                     let appended = state.accumulator.append(
@@ -248,7 +258,7 @@ public final class KafkaProducer: Sendable {
     }
 
     private func checkedSize(_ record: ProducerRecord) throws(KafkaError) -> Int {
-        let size = RecordBatchBuilder.estimatedSize(key: record.key, value: record.value, headers: record.headers)
+        let size = record.estimatedSize
         guard size + RecordBatchHeader.size <= configuration.maxRequestSize else {
             throw KafkaError(
                 .recordTooLarge,

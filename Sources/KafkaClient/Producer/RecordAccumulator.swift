@@ -205,6 +205,49 @@ struct RecordAccumulator {
         return Appended(delivery: delivery, partition: queues[index].partition, place: place, isNews: true)
     }
 
+    /// How many records a run has taken, and where they are.
+    struct AppendedRun {
+        var delivery: BatchDelivery
+        var partition: TopicPartition
+        var place: Int32
+        var count: Int
+        var isNews: Bool
+    }
+
+    /// Puts records of one topic that go wherever the current batch goes (they have neither a partition nor a key that
+    /// counts) into the open batch of the partition whose turn it is: as many of them as it takes. The first one has its
+    /// partition chosen, and begins a batch if it must.
+    mutating func appendRun(
+        of records: some RandomAccessCollection<ProducerRecord>, _ topic: ClusterMetadata.Topic, sizeLimit: Int,
+        timestamp: Int64, now: NIODeadline
+    ) throws(KafkaError) -> AppendedRun? {
+        guard let first = records.first, first.isForAnyPartition(limits) else { return nil }
+        let size = first.estimatedSize
+        guard size <= sizeLimit else { return nil }
+        let partition = try choosePartition(first, topic, size: size)
+        let number = number(of: topic.name)
+        let begun = append(first, to: partition, size: size, timestamp: first.timestamp ?? timestamp, now: now)
+        var run = AppendedRun(
+            delivery: begun.delivery, partition: begun.partition, place: begun.place, count: 1, isNews: begun.isNews)
+        let index = place(of: topic.name, partition)
+        let isOnly = topic.partitions.count == 1
+        // Taken out and put back: a batch that is held twice would be copied.
+        guard first.timestamp == nil, var batch = queues[index].waiting.popLast() else { return run }
+        let before = batch.size
+        for record in records.dropFirst() {
+            let size = record.estimatedSize
+            guard record.timestamp == nil, record.isForAnyPartition(limits), record.topic == first.topic,
+                size <= sizeLimit, !batch.isClosed, batch.size + size <= limits.batchSize,
+                isOnly || topicQueues[number].sticky.takes(size)
+            else { break }
+            batch.append(record, timestamp: timestamp)
+            run.count += 1
+        }
+        bufferedBytes += batch.size - before
+        queues[index].waiting.append(batch)
+        return run
+    }
+
     /// All batches that exist now are to be sent without lingering. Returns the last of them.
     mutating func flush() -> UInt64 {
         flushedUpTo = nextID - 1
@@ -237,4 +280,14 @@ struct RecordAccumulator {
             queues[index].isRecovering = false
         }
     }
+}
+
+extension ProducerRecord {
+    /// Whether it goes wherever the current batch goes.
+    fileprivate func isForAnyPartition(_ limits: RecordAccumulator.Limits) -> Bool {
+        partition == nil && (key == nil || limits.ignoresKeys)
+    }
+
+    /// An upper bound of what it takes in a batch.
+    var estimatedSize: Int { RecordBatchBuilder.estimatedSize(key: key, value: value, headers: headers) }
 }

@@ -33,6 +33,18 @@ public struct SendReceipt: Sendable {
         if first == nil { first = run } else { rest.append(run) }
     }
 
+    /// Adds records that lie side by side.
+    mutating func add(_ run: RecordAccumulator.AppendedRun, timestamp: Int64) {
+        add(run.delivery, run.partition, place: run.place, timestamp: timestamp)
+        guard run.count > 1 else { return }
+        count += run.count - 1
+        if let last = rest.indices.last {
+            rest[last].count += Int32(run.count - 1)
+        } else {
+            first?.count += Int32(run.count - 1)
+        }
+    }
+
     /// Waits until all records have ended; throws the first failure then. Costs less than ``metadata()``.
     public func wait() async throws {
         var failure: KafkaError?

@@ -35,6 +35,13 @@ struct StickyPartitioner: Sendable {
         return next
     }
 
+    /// Whether one more record goes where the last one went.
+    mutating func takes(_ size: Int) -> Bool {
+        guard bytes < stretch else { return false }
+        bytes += size
+        return true
+    }
+
     /// A random partition, each as likely as it is short of the longest queue, plus one. Another than `other` while the
     /// queues are equal: with few partitions chance alone would let one take long runs.
     static func choose(

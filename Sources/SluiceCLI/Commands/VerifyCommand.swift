@@ -100,7 +100,8 @@ struct VerifyCommand: AsyncParsableCommand {
         let verdict = report.isEqual ? "alike" : "DIFFERENT"
         Terminal.print(
             "\(report.source) = \(report.target): \(verdict); \(report.sourceRows) and \(report.targetRows) rows, "
-                + "\(report.columns.count) columns compared")
+                + "\(report.columns.count) columns compared"
+                + (report.rowsByChecksum > 0 ? ", \(report.rowsByChecksum) rows by checksum" : ""))
         if !report.onlyInSource.isEmpty {
             Terminal.print("  only in source: \(report.onlyInSource.joined(separator: ", "))")
         }

@@ -38,25 +38,44 @@ final class MariaDBQuery: SQLQuery {
         try describe()
     }
 
+    func fetchRows(_ decoders: [ColumnDecoder?], limit: Int, into rows: inout RecordRows) throws(SQLError) -> Bool {
+        guard isOpen, let buffers, decoders.count == columns.count else { return false }
+        let wanted = decoders.enumerated().compactMap { index, decoder in decoder.map { (index, $0) } }
+        let options = options
+        for _ in 0..<limit where !rows.isFull {
+            guard try step(buffers) else { return false }
+            for (index, decoder) in wanted {
+                guard buffers.append(index, decoder, options, to: &rows) else { throw unreadable(index, decoder) }
+            }
+            rows.finishRow()
+        }
+        return true
+    }
+
+    /// Reads the next row into the buffers; false at the end of the result.
+    private func step(_ buffers: MariaDBRowBuffers) throws(SQLError) -> Bool {
+        switch mariaDB.pointee.mysql_stmt_fetch(statement.handle) {
+        case 0: return true
+        case MYSQL_DATA_TRUNCATED:
+            try buffers.fetchLongValues(of: statement)
+            return true
+        case MYSQL_NO_DATA:
+            reset()
+            return false
+        default:
+            isOpen = false
+            throw statement.failure()
+        }
+    }
+
     func fetch(
         _ decoders: [ColumnDecoder?], limit: Int, into rows: inout [[ConnectValue]]
     ) throws(SQLError) -> Bool {
         guard isOpen, let buffers, decoders.count == columns.count else { return false }
         let wanted = decoders.enumerated().compactMap { index, decoder in decoder.map { (index, $0) } }
         let options = options
-        let handle = statement.handle
         for _ in 0..<limit {
-            let status = mariaDB.pointee.mysql_stmt_fetch(handle)
-            switch status {
-            case 0: break
-            case MYSQL_DATA_TRUNCATED: try buffers.fetchLongValues(of: statement)
-            case MYSQL_NO_DATA:
-                reset()
-                return false
-            default:
-                isOpen = false
-                throw statement.failure()
-            }
+            guard try step(buffers) else { return false }
             var row: [ConnectValue] = []
             row.reserveCapacity(wanted.count)
             for (index, decoder) in wanted {

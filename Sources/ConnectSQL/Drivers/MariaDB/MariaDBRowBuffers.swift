@@ -23,6 +23,8 @@ final class MariaDBRowBuffers {
     private let shapes: [Shape]
     private let forms: [Form]
     private let isUnsigned: UnsafeMutablePointer<Bool>
+    private let isInteger: UnsafeMutablePointer<Bool>
+    private let isBytes: UnsafeMutablePointer<Bool>
     private let nulls: UnsafeMutablePointer<CChar>
     private let errors: UnsafeMutablePointer<CChar>
     private let lengths: UnsafeMutablePointer<UInt>
@@ -34,6 +36,8 @@ final class MariaDBRowBuffers {
         shapes = fields.map { Self.shape($0) }
         forms = fields.map { Self.form($0.type) }
         isUnsigned = .allocate(capacity: count)
+        isInteger = .allocate(capacity: count)
+        isBytes = .allocate(capacity: count)
         buffers = .allocate(capacity: count)
         binds = .allocate(capacity: count)
         nulls = .allocate(capacity: count)
@@ -44,6 +48,8 @@ final class MariaDBRowBuffers {
         lengths.initialize(repeating: 0, count: count)
         for (index, field) in fields.enumerated() {
             isUnsigned[index] = MariaDBType.has(field, UNSIGNED_FLAG)
+            isInteger[index] = Self.form(field.type) == .integer
+            isBytes[index] = Self.form(field.type) == .bytes
             buffers[index] =
                 switch Self.form(field.type) {
                 case .integer, .float, .double: .allocate(byteCount: 8, alignment: 8)
@@ -67,6 +73,8 @@ final class MariaDBRowBuffers {
         for index in forms.indices { buffers[index].deallocate() }
         buffers.deallocate()
         isUnsigned.deallocate()
+        isInteger.deallocate()
+        isBytes.deallocate()
         lengths.deallocate()
         errors.deallocate()
         nulls.deallocate()
@@ -119,6 +127,28 @@ final class MariaDBRowBuffers {
         case .array: return nil
         case .date, .time, .timestamp, .localMicroseconds: return dateOrTime(index, decoder, options)
         }
+    }
+
+    /// Appends the value of a column of the current row to packed rows; false if a record cannot carry it.
+    func append(
+        _ index: Int, _ decoder: ColumnDecoder, _ options: DecodingOptions, to rows: inout RecordRows
+    ) -> Bool {
+        guard nulls[index] == 0 else {
+            rows.appendNull()
+            return true
+        }
+        switch decoder {
+        case .int32 where isInteger[index]:
+            guard let value = Int32(exactly: integer(index)) else { return false }
+            rows.append(Int64(value))
+        case .int64 where isInteger[index]:
+            let value = integer(index)
+            guard !isUnsigned[index] || value >= 0 else { return false }
+            rows.append(value)
+        case .string where isBytes[index], .bytes where isBytes[index]: rows.append(bytes(index))
+        default: return value(index, decoder, options).map { rows.append($0) } ?? false
+        }
+        return true
     }
 
     // MARK: values

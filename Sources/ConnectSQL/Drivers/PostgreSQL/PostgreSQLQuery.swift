@@ -41,6 +41,55 @@ final class PostgreSQLQuery: SQLQuery {
         }
     }
 
+    func fetchRows(_ decoders: [ColumnDecoder?], limit: Int, into rows: inout RecordRows) throws(SQLError) -> Bool {
+        guard isOpen, decoders.count == columns.count else { return false }
+        let handle = try connection.open()
+        let wanted = decoders.enumerated().compactMap { index, decoder in
+            decoder.map { (index, forms[index], $0, PostgreSQLValue.Packing(forms[index], $0)) }
+        }
+        let options = connection.options.decoding
+        let libpq = libpq
+        for _ in 0..<limit where !rows.isFull {
+            guard let result = try step(handle) else { return false }
+            defer { libpq.pointee.PQclear(result) }
+            for (index, form, decoder, packing) in wanted {
+                let column = Int32(truncatingIfNeeded: index)
+                let length = Int(libpq.pointee.PQgetlength(result, 0, column))
+                guard length > 0 || libpq.pointee.PQgetisnull(result, 0, column) == 0 else {
+                    rows.appendNull()
+                    continue
+                }
+                let bytes = UnsafeRawBufferPointer(start: libpq.pointee.PQgetvalue(result, 0, column), count: length)
+                switch packing {
+                case .int32 where length == 4:
+                    rows.append(Int64(Int32(bigEndian: bytes.loadUnaligned(as: Int32.self))))
+                case .int64 where length == 8: rows.append(Int64(bigEndian: bytes.loadUnaligned(as: Int64.self)))
+                case .text: rows.append(bytes)
+                default:
+                    guard let value = PostgreSQLValue.decode(bytes, form, decoder, options), rows.append(value) else {
+                        throw unreadable(index)
+                    }
+                }
+            }
+            rows.finishRow()
+        }
+        return true
+    }
+
+    /// The next row, which the caller frees; nil at the end of the result.
+    private func step(_ handle: OpaquePointer) throws(SQLError) -> OpaquePointer? {
+        let result = first ?? libpq.pointee.PQgetResult(handle)
+        first = nil
+        let status = libpq.pointee.PQresultStatus(result)
+        if status == PGRES_SINGLE_TUPLE { return result }
+        isOpen = false
+        let failure = status == PGRES_TUPLES_OK ? nil : connection.failure(result)
+        libpq.pointee.PQclear(result)
+        drain(handle)
+        if let failure { throw failure }
+        return nil
+    }
+
     func fetch(
         _ decoders: [ColumnDecoder?], limit: Int, into rows: inout [[ConnectValue]]
     ) throws(SQLError) -> Bool {
@@ -50,16 +99,8 @@ final class PostgreSQLQuery: SQLQuery {
         let options = connection.options.decoding
         let libpq = libpq
         for _ in 0..<limit {
-            let result = first ?? libpq.pointee.PQgetResult(handle)
-            first = nil
+            guard let result = try step(handle) else { return false }
             defer { libpq.pointee.PQclear(result) }
-            guard libpq.pointee.PQresultStatus(result) == PGRES_SINGLE_TUPLE else {
-                isOpen = false
-                let failure = libpq.pointee.PQresultStatus(result) == PGRES_TUPLES_OK ? nil : connection.failure(result)
-                drain(handle)
-                if let failure { throw failure }
-                return false
-            }
             var row: [ConnectValue] = []
             row.reserveCapacity(wanted.count)
             for (index, decoder) in wanted {

@@ -6,6 +6,20 @@ enum PostgreSQLValue {
     private static let epochDays = 10_957
     private static let epochMicroseconds = Int64(epochDays) * 86_400_000_000
 
+    /// Values that go into packed rows as they are, or nearly so.
+    enum Packing {
+        case int32, int64, text, other
+
+        init(_ form: PostgreSQLType.Form, _ decoder: ColumnDecoder) {
+            switch (form, decoder) {
+            case (.int32, .int32): self = .int32
+            case (.int64, .int64): self = .int64
+            case (.text, .string), (.bytes, .bytes): self = .text
+            default: self = .other
+            }
+        }
+    }
+
     /// The value of a column; nil if a record cannot carry it.
     static func decode(
         _ bytes: UnsafeRawBufferPointer, _ form: PostgreSQLType.Form, _ decoder: ColumnDecoder,
