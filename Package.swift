@@ -71,7 +71,7 @@ let package = Package(
 
         .target(name: "LibraryLoading", swiftSettings: swiftSettings),
         .target(
-            name: "TransportSecurity", dependencies: ["LibraryLoading", "COpenSSL", nioCore],
+            name: "TransportSecurity", dependencies: ["LibraryLoading", "COpenSSL", nioCore, nioConcurrency],
             swiftSettings: swiftSettings),
 
         .target(

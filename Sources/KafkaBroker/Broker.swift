@@ -85,8 +85,8 @@ public final class Broker: Sendable {
     @discardableResult
     public func start() async throws(BrokerError) -> Address {
         if let address = running.withLockedValue({ $0?.address }) { return address }
-        var keys: [TLSContext?] = []
-        for listener in configuration.listeners { keys.append(try tlsContext(listener)) }
+        var keys: [(TLSContext?, TokenVerifier?)] = []
+        for listener in configuration.listeners { keys.append(try securityContext(listener)) }
         let ownGroup =
             givenGroup == nil ? MultiThreadedEventLoopGroup(numberOfThreads: configuration.networkThreads) : nil
         let group: any EventLoopGroup = givenGroup ?? ownGroup ?? MultiThreadedEventLoopGroup.singleton
@@ -98,9 +98,9 @@ public final class Broker: Sendable {
             throw BrokerError(.storage, error.message, cause: error)
         }
         var servers: [any Channel] = []
-        for (listener, tls) in zip(configuration.listeners, keys) {
+        for (listener, keys) in zip(configuration.listeners, keys) {
             do {
-                servers.append(try await listen(node, group, listener, tls))
+                servers.append(try await listen(node, group, listener, keys))
             } catch {
                 for server in servers { try? await server.close().get() }
                 await node.closeConnections()
@@ -151,17 +151,19 @@ public final class Broker: Sendable {
         }
     }
 
-    private func tlsContext(_ listener: Listener) throws(BrokerError) -> TLSContext? {
-        guard let settings = listener.tls else { return nil }
+    private func securityContext(_ listener: Listener) throws(BrokerError) -> (TLSContext?, TokenVerifier?) {
         do throws(TLSError) {
-            return try TLSContext(settings, role: .server)
+            let tls = try listener.tls.map { settings throws(TLSError) in try TLSContext(settings, role: .server) }
+            guard listener.mechanisms.contains("OAUTHBEARER") else { return (tls, nil) }
+            return (tls, try TokenVerifier(listener.tokenRules))
         } catch {
             throw BrokerError(.configuration, "The listener \(listener.name): \(error.message).", cause: error)
         }
     }
 
     private func listen(
-        _ node: BrokerNode, _ group: any EventLoopGroup, _ listener: Listener, _ tls: TLSContext?
+        _ node: BrokerNode, _ group: any EventLoopGroup, _ listener: Listener,
+        _ keys: (TLSContext?, TokenVerifier?)
     ) async throws -> any Channel {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 512)
@@ -175,9 +177,10 @@ public final class Broker: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     guard node.register(channel) else { throw ChannelError.operationUnsupported }
                     let bound = BoundListener(
-                        listener: listener, port: channel.localAddress?.port ?? listener.port, tls: tls)
+                        listener: listener, port: channel.localAddress?.port ?? listener.port, tls: keys.0,
+                        tokens: keys.1)
                     let pipeline = channel.pipeline.syncOperations
-                    if let tls { try pipeline.addHandler(TLSHandler(tls)) }
+                    if let tls = keys.0 { try pipeline.addHandler(TLSHandler(tls)) }
                     try pipeline.addHandler(ConnectionHandler(node: node, listener: bound))
                 }
             }

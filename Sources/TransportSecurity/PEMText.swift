@@ -69,3 +69,11 @@ enum PEMText {
         if column > 0 { result.append(UInt8(ascii: "\n")) }
     }
 }
+
+/// Reads small files of secrets, such as tokens.
+public enum TextFileReader {
+    /// - Throws: a configuration error that names the setting and the file.
+    public static func text(_ path: String, setting: String) throws(TLSError) -> String {
+        try PEMText.read(path, setting: setting)
+    }
+}

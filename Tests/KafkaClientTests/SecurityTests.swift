@@ -76,6 +76,32 @@ struct SecurityTests {
         }
     }
 
+    @Test func `tokens come from a file, from a closure, or are made`() async throws {
+        let broker = try await TestBroker.start(properties: [
+            "listeners": "SASL_PLAINTEXT://127.0.0.1:0", "sasl.enabled.mechanisms": "OAUTHBEARER",
+            "sasl.oauthbearer.unsecured.tokens.allow": "true",
+        ])
+        let made = [
+            "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER",
+            "sasl.jaas.config": #"OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="alice \\"q\\"";"#,
+        ]
+        let names = try await topics(made, broker)
+        #expect(names == ["t"])
+        var configuration = try ClientConfiguration(properties: ["bootstrap.servers": broker.bootstrapServers])
+        configuration.security.useTokens { "not.a.token" }
+        let admin = try KafkaAdminClient(configuration: configuration, logger: testLogger)
+        do {
+            _ = try await admin.listTopics()
+            Issue.record("logged in")
+        } catch let error as KafkaError {
+            #expect(error.errorCode == .saslAuthenticationFailed && !error.isRetriable, "\(error)")
+        }
+        await admin.close()
+        let missing = ["sasl.oauthbearer.token.endpoint.url": "file:///no/such.jwt"].merging(made) { $1 }
+        await #expect(throws: KafkaError.self) { try await topics(missing, broker) }
+        await broker.stop()
+    }
+
     @Test(arguments: ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
     func `a wrong password is told at once, and not shown`(_ mechanism: String) async throws {
         try await withBroker { broker in

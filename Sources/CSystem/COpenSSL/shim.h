@@ -35,7 +35,7 @@
     X(PEM_read_bio_X509) X(PEM_read_bio_PrivateKey) X(d2i_PKCS12_bio) X(PKCS12_parse) X(PKCS12_free) \
     X(OPENSSL_sk_num) X(OPENSSL_sk_value) X(OPENSSL_sk_free) \
     X(EVP_PKEY_free) X(d2i_PUBKEY) X(EVP_MD_CTX_new) X(EVP_MD_CTX_free) X(EVP_sha256) X(EVP_DigestVerifyInit) \
-    X(EVP_DigestVerify)
+    X(EVP_DigestVerify) X(EVP_DecodeBlock)
 
 /// The functions that Sluice calls.
 struct OpenSSLFunctions {

@@ -14,7 +14,10 @@ enum SaslAuthenticateHandler: RequestHandler {
 
     static func handle(_ request: SaslAuthenticateRequest, _ call: Call<SaslAuthenticateResponse>) {
         call.connection.onLoop { handler in
-            let step = handler.session.authenticate(Array(request.authBytes.readableBytesView)) { user, mechanism in
+            let step = handler.session.authenticate(
+                Array(request.authBytes.readableBytesView), tokens: call.connection.boundListener.tokens,
+                now: Double(WallClock.now()) / 1000
+            ) { user, mechanism in
                 call.node.topics.scramUsers.credential(of: user, mechanism)
             }
             var response = SaslAuthenticateResponse()

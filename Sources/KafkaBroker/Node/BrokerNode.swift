@@ -12,6 +12,8 @@ struct BoundListener: Sendable {
     let port: Int
     /// The listener's keys, if it speaks TLS.
     var tls: TLSContext?
+    /// Checks the tokens of OAUTHBEARER, if the listener has it.
+    var tokens: TokenVerifier?
 }
 
 /// What the handlers share: the running broker's state.

@@ -36,6 +36,8 @@ public struct Listener: Sendable, Equatable {
     public var mechanisms: [String] = []
     /// The users of the mechanism PLAIN and their passwords.
     public var plainUsers = PlainUsers()
+    /// What tokens of OAUTHBEARER must be.
+    public var tokenRules = TokenVerifier.Rules()
     /// Keys and rules of TLS, if the protocol uses it.
     public var tls: TLSSettings?
     /// `ssl.principal.mapping.rules`.

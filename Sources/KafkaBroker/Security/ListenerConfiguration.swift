@@ -5,7 +5,7 @@ import TransportSecurity
 /// settings that begin with `listener.name.` or `ssl.`.
 struct ListenerConfiguration {
     /// The mechanisms that are served.
-    static let mechanisms = ["PLAIN"] + ScramMechanism.allCases.map(\.name)
+    static let mechanisms = ["PLAIN"] + ScramMechanism.allCases.map(\.name) + ["OAUTHBEARER"]
 
     let properties: [String: String]
 
@@ -83,6 +83,7 @@ struct ListenerConfiguration {
             }
             listener.mechanisms.append(mechanism)
         }
+        if listener.mechanisms.contains("OAUTHBEARER") { try readTokenRules(&listener, prefix) }
         let setting = prefix + "plain.sasl.jaas.config"
         if let text = properties[setting] { listener.plainUsers = try PlainUsers(jaas: text, setting: setting) }
         if listener.mechanisms.contains("PLAIN"), listener.plainUsers.isEmpty {
@@ -91,6 +92,44 @@ struct ListenerConfiguration {
                 "\(setting) names no user for PLAIN; set it to: "
                     + "org.apache.kafka.common.security.plain.PlainLoginModule required user_NAME=\"PASSWORD\";")
         }
+    }
+
+    /// Kafka's `sasl.oauthbearer.*`, with the listener's prefix or without; `sasl.oauthbearer.unsecured.tokens.allow` is
+    /// ours: Kafka takes unsigned tokens when nothing else is set.
+    private func readTokenRules(_ listener: inout Listener, _ prefix: String) throws(BrokerError) {
+        func value(_ name: String) -> String? {
+            let name = "sasl.oauthbearer." + name
+            let text = properties[prefix + "oauthbearer." + name] ?? properties[prefix + name] ?? properties[name]
+            return text.flatMap { $0.isEmpty ? nil : $0 }
+        }
+        var rules = TokenVerifier.Rules()
+        if let url = value("jwks.endpoint.url") {
+            guard url.hasPrefix("file://"), url.count > 7 else {
+                throw BrokerError(
+                    .configuration,
+                    "sasl.oauthbearer.jwks.endpoint.url=\(url): only file:///path is supported; fetch the issuer's keys "
+                        + "to a file, which is read again when a token names a new key.")
+            }
+            rules.keyFile = String(url.dropFirst(7))
+        }
+        rules.allowsUnsecured = value("unsecured.tokens.allow")?.lowercased() == "true"
+        rules.issuer = value("expected.issuer")
+        rules.audiences = ConfigKey.items(value("expected.audience") ?? "")
+        rules.subjectClaim = value("sub.claim.name") ?? rules.subjectClaim
+        if let text = value("clock.skew.seconds") {
+            guard let seconds = Double(text), seconds >= 0 else {
+                throw BrokerError(
+                    .configuration, "sasl.oauthbearer.clock.skew.seconds=\(text): a number of seconds is needed.")
+            }
+            rules.clockSkew = seconds
+        }
+        guard rules.keyFile != nil || rules.allowsUnsecured else {
+            throw BrokerError(
+                .configuration,
+                "OAUTHBEARER needs the issuer's keys: set sasl.oauthbearer.jwks.endpoint.url to file:///path of a JSON "
+                    + "Web Key Set.")
+        }
+        listener.tokenRules = rules
     }
 
     private func readTLS(_ listener: inout Listener, _ prefix: String) throws(BrokerError) {
@@ -114,8 +153,16 @@ struct ListenerConfiguration {
         "ssl.engine.factory.class", "ssl.allow.dn.changes", "ssl.allow.san.changes",
     ]
 
-    /// Whether a name that begins with `ssl.` is one of Kafka's.
+    private static let tokenSettings = Set(
+        [
+            "jwks.endpoint.url", "unsecured.tokens.allow", "expected.issuer", "expected.audience", "sub.claim.name",
+            "clock.skew.seconds", "scope.claim.name", "jwks.endpoint.refresh.ms", "jwks.endpoint.retry.backoff.ms",
+            "jwks.endpoint.retry.backoff.max.ms",
+        ].map { "sasl.oauthbearer." + $0 })
+
+    /// Whether a name that begins with `ssl.` or `sasl.oauthbearer.` is one of Kafka's.
     static func isKnown(_ name: String) -> Bool {
-        TLSSettings.names.contains(name) || inert.contains(name) || name == "ssl.principal.mapping.rules"
+        TLSSettings.names.contains(name) || inert.contains(name) || tokenSettings.contains(name)
+            || name == "ssl.principal.mapping.rules"
     }
 }

@@ -1,4 +1,5 @@
 import KafkaProtocol
+import TransportSecurity
 
 /// How far a connection has come with proving who it is. A pure state machine: handshake, then one message after the
 /// other until the mechanism is satisfied.
@@ -16,6 +17,9 @@ struct SaslSession {
         case required
         case plain
         case scram(ScramServer, String)
+        case token
+        /// The client knows that its token is refused, and must say so (RFC 7628).
+        case tokenRefused
         case authenticated(user: String)
         case failed
     }
@@ -32,7 +36,7 @@ struct SaslSession {
     var isAuthenticated: Bool {
         switch state {
         case .open, .authenticated: true
-        case .required, .plain, .scram, .failed: false
+        case .required, .plain, .scram, .token, .tokenRefused, .failed: false
         }
     }
 
@@ -46,7 +50,7 @@ struct SaslSession {
         switch state {
         case .open, .authenticated: true
         case .required: key == .apiVersions || key == .saslHandshake
-        case .plain, .scram: key == .saslAuthenticate
+        case .plain, .scram, .token, .tokenRefused: key == .saslAuthenticate
         case .failed: false
         }
     }
@@ -57,6 +61,8 @@ struct SaslSession {
         guard listener.mechanisms.contains(mechanism) else { return .unsupportedSaslMechanism }
         if let scram = ScramMechanism(name: mechanism) {
             state = .scram(ScramServer(scram), mechanism)
+        } else if mechanism == "OAUTHBEARER" {
+            state = .token
         } else {
             state = .plain
         }
@@ -65,10 +71,13 @@ struct SaslSession {
 
     /// A message of the mechanism.
     mutating func authenticate(
-        _ message: [UInt8], credential: (String, ScramMechanism) -> ScramCredential?
+        _ message: [UInt8], tokens: TokenVerifier? = nil, now: Double = 0,
+        credential: (String, ScramMechanism) -> ScramCredential?
     ) -> Step {
         switch state {
         case .plain: return authenticatePlain(message)
+        case .token: return authenticateToken(message, tokens, now)
+        case .tokenRefused: return refuse("OAUTHBEARER")
         case .scram(var server, let name):
             do throws(ScramError) {
                 let mechanism = ScramMechanism(name: name)
@@ -92,6 +101,27 @@ struct SaslSession {
         else { return refuse("PLAIN") }
         state = .authenticated(user: user)
         return .answer([])
+    }
+
+    /// `n,a=authorization id,` `auth=Bearer TOKEN`, each ended by ^A, and a ^A (RFC 7628). A token that is not accepted is
+    /// answered with a JSON text, which the client acknowledges before it is refused.
+    private mutating func authenticateToken(_ message: [UInt8], _ tokens: TokenVerifier?, _ now: Double) -> Step {
+        let parts = message.split(separator: 1, omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        guard let tokens, let first = parts.first, first.hasPrefix("n,"),
+            let bearer = parts.dropFirst().first(where: { $0.lowercased().hasPrefix("auth=bearer ") })
+        else { return refuse("OAUTHBEARER") }
+        let authorization = first.split(separator: ",").first { $0.hasPrefix("a=") }.map { String($0.dropFirst(2)) }
+        do throws(TokenVerifier.Refusal) {
+            let claims = try tokens.verify(String(bearer.dropFirst(12)), now: now)
+            guard authorization == nil || authorization == claims.subject else { return refuse("OAUTHBEARER") }
+            state = .authenticated(user: claims.subject)
+            return .answer([])
+        } catch {
+            state = .tokenRefused
+            return .answer(Array("{\"status\":\"invalid_token\"}".utf8))
+        }
     }
 
     /// The same words for a wrong name and a wrong password.

@@ -7,10 +7,12 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
     enum Mechanism: Sendable, Equatable {
         case plain
         case scram(ScramMechanism)
+        case token
 
         var name: String {
             switch self {
             case .plain: "PLAIN"
+            case .token: "OAUTHBEARER"
             case .scram(let mechanism): mechanism.name
             }
         }
@@ -20,7 +22,11 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
         var mechanism: Mechanism
         var name: String
         var password: String
+        var token: TokenProvider?
     }
+
+    /// Gives a token (a JWT, as a rule) for a new connection; asked again for each one.
+    public typealias TokenProvider = @Sendable () async throws -> String
 
     /// Who logs in; nil on a listener that does not ask.
     private(set) var user: User?
@@ -29,6 +35,11 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
 
     /// No authentication.
     public init() {}
+
+    /// OAUTHBEARER with tokens from a closure, for instance one that asks the issuer when the last token is about to end.
+    public mutating func useTokens(_ provider: @escaping TokenProvider) {
+        user = User(mechanism: .token, name: "OAUTHBEARER", password: "", token: provider)
+    }
 
     /// Kafka's properties: `security.protocol` PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; `sasl.mechanism` PLAIN,
     /// SCRAM-SHA-256 or SCRAM-SHA-512, and the user in `sasl.jaas.config`, or in librdkafka's `sasl.username` and
@@ -53,6 +64,12 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
                 .invalidConfiguration,
                 "security.protocol=\(name): PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL is needed")
         }
+        let tokenURL = reader.string("sasl.oauthbearer.token.endpoint.url")
+        if mechanism == "OAUTHBEARER" {
+            let claims = jaas.map(Self.options) ?? [:]
+            useTokens(try Self.provider(tokenURL, unsecuredSubject: claims["unsecuredLoginStringClaim_sub"]))
+            return
+        }
         let chosen: Mechanism
         if mechanism == "PLAIN" {
             chosen = .plain
@@ -61,7 +78,7 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
         } else {
             throw KafkaError(
                 .invalidConfiguration,
-                "sasl.mechanism=\(mechanism ?? ""): PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 is needed")
+                "sasl.mechanism=\(mechanism ?? ""): PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER is needed")
         }
         let options = jaas.map(Self.options) ?? [:]
         guard let user = username ?? options["username"], let secret = password ?? options["password"] else {
@@ -71,6 +88,28 @@ public struct ClientSecurity: Sendable, CustomStringConvertible, CustomReflectab
                     + "password=\"PASSWORD\"; or set sasl.username and sasl.password")
         }
         self.user = User(mechanism: chosen, name: user, password: secret)
+    }
+
+    private static func provider(
+        _ url: String?, unsecuredSubject subject: String?
+    ) throws(KafkaError) -> TokenProvider {
+        if let url {
+            guard url.hasPrefix("file://"), url.count > 7 else {
+                throw KafkaError(
+                    .invalidConfiguration,
+                    "sasl.oauthbearer.token.endpoint.url=\(url): only file:///path of a token is supported; in a program, "
+                        + "give ClientSecurity.useTokens a closure")
+            }
+            let path = String(url.dropFirst(7))
+            return { try BearerToken.read(path) }
+        }
+        guard let subject else {
+            throw KafkaError(
+                .invalidConfiguration,
+                "OAUTHBEARER needs a token: set sasl.oauthbearer.token.endpoint.url to file:///path, or give "
+                    + "ClientSecurity.useTokens a closure")
+        }
+        return { BearerToken.unsecured(subject: subject) }
     }
 
     /// The `name="value"` words of a login module's configuration.

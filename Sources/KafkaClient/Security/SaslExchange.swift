@@ -31,6 +31,7 @@ struct SaslExchange {
         switch user.mechanism {
         case .plain:
             send(Array("\0\(user.name)\0\(user.password)".utf8), promise) { _ in promise.succeed(connection) }
+        case .token: sendToken(promise)
         case .scram(let mechanism):
             let client = ScramClient(mechanism, user: user.name, password: user.password)
             send(client.first, promise) { challenge in
@@ -49,6 +50,30 @@ struct SaslExchange {
                 } catch {
                     fail(promise, violation(error))
                 }
+            }
+        }
+    }
+
+    /// RFC 7628. An answer that is not empty says why the token is not accepted; the broker waits for it to be
+    /// acknowledged.
+    private func sendToken(_ promise: EventLoopPromise<BrokerConnection>) {
+        guard let provider = user.token else {
+            return fail(promise, KafkaError(.invalidState, "there is nobody to give a token"))
+        }
+        Task {
+            do {
+                let token = try await provider()
+                send(Array("n,,\u{1}auth=Bearer \(token)\u{1}\u{1}".utf8), promise) { answer in
+                    if answer.isEmpty { return promise.succeed(connection) }
+                    send([1], promise) { _ in
+                        fail(promise, KafkaError(.connectionFailed, "\(connection.address) refused the token", isRetriable: false))
+                    }
+                }
+            } catch {
+                fail(
+                    promise,
+                    error as? KafkaError
+                        ?? KafkaError(.connectionFailed, "no token for \(connection.address): \(error)", cause: error))
             }
         }
     }
