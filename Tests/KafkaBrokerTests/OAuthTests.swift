@@ -12,7 +12,9 @@ struct OAuthTests {
         .deletingLastPathComponent().appendingPathComponent("Compat").path
     private static let script = "\(compat)/librdkafka/oauth.py"
 
-    @Test("librdkafka logs in with signed tokens, and others are refused", .enabled(if: ForeignClientTests.has("confluent_kafka")))
+    @Test(
+        "librdkafka logs in with signed tokens, and others are refused",
+        .enabled(if: ForeignClientTests.has("confluent_kafka")))
     func librdkafka() async throws {
         let folder = try TestBroker.makeTemporaryDirectory()
         defer { TestBroker.removeDirectory(folder) }

@@ -74,7 +74,8 @@ enum BrokerConfigKeys {
         ConfigKey("quota.window.size.seconds", .int, "1", minimum: 1, "Seconds of one sample."),
         ConfigKey(
             "sasl.enabled.mechanisms", .list, "SCRAM-SHA-512",
-            "Mechanisms of listeners with SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER. Kafka's default is GSSAPI."),
+            "Mechanisms of listeners with SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER. Kafka's default is GSSAPI."
+        ),
         ConfigKey(
             "socket.receive.buffer.bytes", .int, "102400", "Size asked for the receive buffer of a connection."),
         ConfigKey("socket.request.max.bytes", .int, "104857600", minimum: 1, "Largest request taken."),

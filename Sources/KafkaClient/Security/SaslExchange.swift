@@ -66,7 +66,10 @@ struct SaslExchange {
                 send(Array("n,,\u{1}auth=Bearer \(token)\u{1}\u{1}".utf8), promise) { answer in
                     if answer.isEmpty { return promise.succeed(connection) }
                     send([1], promise) { _ in
-                        fail(promise, KafkaError(.connectionFailed, "\(connection.address) refused the token", isRetriable: false))
+                        fail(
+                            promise,
+                            KafkaError(.connectionFailed, "\(connection.address) refused the token", isRetriable: false)
+                        )
                     }
                 }
             } catch {
