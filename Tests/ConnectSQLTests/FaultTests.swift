@@ -45,7 +45,9 @@ import Testing
         let task = try await database.source("users", ["batch.max.rows": "500"])
         var ids = try await poll(task, for: 1_000).records.compactMap { $0["id"]?.integer }
         try killSessions(database, "fault_source")
-        ids += try await poll(task, for: 20_000 - ids.count).records.compactMap { $0["id"]?.integer }
+        ids += try await poll(task, for: 20_000 - ids.count, limit: .seconds(60)).records.compactMap {
+            $0["id"]?.integer
+        }
         await task.stop()
         #expect(ids == Array(1...20_000))
     }

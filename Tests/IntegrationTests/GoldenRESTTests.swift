@@ -174,7 +174,7 @@ struct Replay {
     /// Options that Sluice adds.
     private static let ownOptions: Set<String> = [
         "poll.interval.min.ms", "delivery.guarantee", "offsets.table.name", "late.commit.protection", "record.key",
-        "decimal.mapping",
+        "decimal.mapping", "incrementing.parallel.read", "auto.evolve.types", "ddl.mode",
     ]
 
     /// Java lists names in the order of a hash map, we sort them; documentation is not recorded.

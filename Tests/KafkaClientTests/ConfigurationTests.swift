@@ -35,7 +35,7 @@ struct ConfigurationTests {
         ["bootstrap.servers": "a:1", "linger.ms": "-1"],
         ["bootstrap.servers": "a:1", "acks": "1", "enable.idempotence": "true"],
         ["bootstrap.servers": "a:1", "max.in.flight.requests.per.connection": "6"],
-        ["bootstrap.servers": "a:1", "security.protocol": "SSL"],
+        ["bootstrap.servers": "a:1", "security.protocol": "TLS"],
     ])
     func `wrong values are refused and named`(_ properties: [String: String]) {
         #expect(throws: KafkaError.self) { try ProducerConfiguration(properties: properties) }
