@@ -20,10 +20,11 @@ struct ExactlyOnceHerderTests {
         #expect(fixture.cluster.fencedProducers == [])
         #expect(fixture.configLog.keys.filter { $0 == "tasks-fencing-x" }.count == 1)
         _ = try await fixture.herder.putConnectorConfig("x", config: config(["tasks": "3"]))
+        // All tasks are started anew, though the first two have the same configuration.
+        try await until { fixture.launcher.launches.count == 5 }
         _ = try await fixture.status(of: "x") { $0.tasks.count == 3 && $0.tasks.allSatisfy { $0.state == .running } }
         #expect(fixture.cluster.fencedProducers == ["sluice-connect-x-0", "sluice-connect-x-1"])
         #expect(fixture.configLog.keys.filter { $0 == "tasks-fencing-x" }.count == 2)
-        // All tasks were started anew, though the first two have the same configuration.
         #expect(fixture.launcher.launches.count == 5)
         // A connector of the same name that comes later has the tasks of this one to fear.
         try await fixture.herder.deleteConnector("x")
