@@ -140,7 +140,8 @@ struct TLSSessionTests {
         #expect(fault(pem.merging(["ssl.key.password": "hush-hush"]) { $1 }).contains("ssl.key.password"))
         let trust = ["ssl.truststore.location": files.path("ca.p12"), "ssl.truststore.password": "hush-hush"]
         #expect(fault(trust, .client).contains("ssl.truststore.password"))
-        #expect(fault(["ssl.truststore.location": files.path("expired.ext")], .client).contains("neither PEM nor PKCS12"))
+        #expect(
+            fault(["ssl.truststore.location": files.path("expired.ext")], .client).contains("neither PEM nor PKCS12"))
         #expect(fault(["ssl.enabled.protocols": "TLSv1,SSLv3"], .client).contains("ssl.enabled.protocols"))
         #expect(fault(["ssl.client.auth": "maybe"]).contains("ssl.client.auth"))
         #expect(fault(["ssl.cipher.suites": "NONSENSE"], .client).contains("ssl.cipher.suites"))
