@@ -1,7 +1,6 @@
 # The front door. `make help` lists the targets.
 
-# One batch of files per core instead of one per 25 files: a debug build from nothing takes a quarter less time.
-SWIFT_FLAGS  := --explicit-target-dependency-import-check error -Xswiftc -driver-batch-size-limit -Xswiftc 1000
+SWIFT_FLAGS  := --explicit-target-dependency-import-check error
 BUILD_FLAGS  := -c release --product sluice $(SWIFT_FLAGS) --disable-index-store
 # Linked in, Swift's libraries start 3 ms faster and need 4 MB less; macOS has them in the system.
 ifeq ($(shell uname),Linux)
