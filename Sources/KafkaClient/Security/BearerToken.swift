@@ -1,12 +1,5 @@
+import KafkaProtocol
 internal import TransportSecurity
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Tokens that need no issuer: from a file, or unsigned for tests.
 enum BearerToken {
@@ -26,9 +19,8 @@ enum BearerToken {
 
     /// A JWT without a signature (`alg` none) that ends in an hour, as Kafka's own login module makes it.
     static func unsecured(subject: String) -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        let claims = "{\"sub\":\"\(escaped(subject))\",\"iat\":\(now.tv_sec),\"exp\":\(now.tv_sec + 3600)}"
+        let now = WallClock.now() / 1000
+        let claims = "{\"sub\":\"\(escaped(subject))\",\"iat\":\(now),\"exp\":\(now + 3600)}"
         return [#"{"alg":"none"}"#, claims, ""].map(encoded).joined(separator: ".")
     }
 
