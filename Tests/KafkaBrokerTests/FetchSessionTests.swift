@@ -113,7 +113,7 @@ struct FetchSessionTests {
         let answer = [FetchResponse.FetchableTopicResponse.PartitionData()]
         func open(now: Int64) throws -> Int32 {
             let scope = try sessions.begin(Self.request("t", [0: 0]), version: 12, now: now)
-            return try sessions.finish(scope, found: answer, hasRecords: [false], now: now).session
+            return try sessions.finish(scope, found: answer, now: now) { _ in false }.session
         }
         #expect(try open(now: 0) > 0)
         #expect(try open(now: 120_000) == 0)

@@ -73,17 +73,7 @@ enum CreateAclsHandler: RequestHandler {
             }
             response.results.append(result)
         }
-        let answer = response
-        call.node.topics.whenDurable { refusal in
-            var answer = answer
-            if let refusal {
-                for index in answer.results.indices where answer.results[index].errorCode == .none {
-                    answer.results[index].errorCode = refusal.code
-                    answer.results[index].errorMessage = refusal.message
-                }
-            }
-            call.respond(answer)
-        }
+        call.respondWhenDurable(response, \.results)
     }
 }
 
@@ -113,17 +103,7 @@ enum DeleteAclsHandler: RequestHandler {
             }
             response.filterResults.append(result)
         }
-        let answer = response
-        call.node.topics.whenDurable { refusal in
-            var answer = answer
-            if let refusal {
-                for index in answer.filterResults.indices where answer.filterResults[index].errorCode == .none {
-                    answer.filterResults[index].errorCode = refusal.code
-                    answer.filterResults[index].errorMessage = refusal.message
-                }
-            }
-            call.respond(answer)
-        }
+        call.respondWhenDurable(response, \.filterResults)
     }
 
     private static func describe(_ binding: AclBinding) -> Result.DeleteAclsMatchingAcl {

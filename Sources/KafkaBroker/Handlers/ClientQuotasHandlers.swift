@@ -92,17 +92,7 @@ enum AlterClientQuotasHandler: RequestHandler {
             }
             return answer
         }
-        let answer = response
-        call.node.topics.whenDurable { refusal in
-            var answer = answer
-            if let refusal {
-                for index in answer.entries.indices where answer.entries[index].errorCode == .none {
-                    answer.entries[index].errorCode = refusal.code
-                    answer.entries[index].errorMessage = refusal.message
-                }
-            }
-            call.respond(answer)
-        }
+        call.respondWhenDurable(response, \.entries)
     }
 
     private static func alter(

@@ -29,17 +29,7 @@ enum CreatePartitionsHandler: RequestHandler {
             }
             response.results.append(result)
         }
-        let answer = response
-        call.node.topics.whenDurable { refusal in
-            var answer = answer
-            if let refusal {
-                for index in answer.results.indices where answer.results[index].errorCode == .none {
-                    answer.results[index].errorCode = refusal.code
-                    answer.results[index].errorMessage = refusal.message
-                }
-            }
-            call.respond(answer)
-        }
+        call.respondWhenDurable(response, \.results)
     }
 
     private static func grow(

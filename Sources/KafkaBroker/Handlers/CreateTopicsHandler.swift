@@ -44,17 +44,7 @@ enum CreateTopicsHandler: RequestHandler {
         if request.validateOnly || response.topics.allSatisfy({ $0.errorCode != .none }) {
             return call.respond(response)
         }
-        let answer = response
-        call.node.topics.whenDurable { refusal in
-            var answer = answer
-            if let refusal {
-                for index in answer.topics.indices where answer.topics[index].errorCode == .none {
-                    answer.topics[index].errorCode = refusal.code
-                    answer.topics[index].errorMessage = refusal.message
-                }
-            }
-            call.respond(answer)
-        }
+        call.respondWhenDurable(response, \.topics)
     }
 
     private static func create(

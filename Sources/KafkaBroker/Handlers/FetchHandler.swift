@@ -184,10 +184,11 @@ private struct Fetch: Sendable {
                 now: SteadyClock.now())
             found.slices = found.slices.map { _ in nil }
         }
-        let settled: (session: Int32, isIncluded: [Bool])
+        let settled: (session: Int32, isIncluded: [Bool]?)
         do throws(Refusal) {
             settled = try call.node.fetchSessions.finish(
-                scope, found: found.partitions, hasRecords: found.slices.map { $0 != nil }, now: SteadyClock.now())
+                scope, found: found.partitions, now: SteadyClock.now()
+            ) { found.slices[$0] != nil }
         } catch {
             return call.respond(FetchResponse(errorCode: error.code))
         }
@@ -195,7 +196,7 @@ private struct Fetch: Sendable {
         response.throttleTimeMs = throttle
         response.sessionId = settled.session
         var files: [FileSlice?] = []
-        for (position, item) in asked.enumerated() where settled.isIncluded[position] {
+        for (position, item) in asked.enumerated() where settled.isIncluded?[position] ?? true {
             var partition = found.partitions[position]
             let slice = found.slices[position]
             let goesAsFile = slice.map(call.connection.sendsAsFile) ?? false

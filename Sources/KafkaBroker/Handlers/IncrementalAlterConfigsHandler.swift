@@ -23,17 +23,7 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
             }
             response.responses.append(result)
         }
-        let answer = response
-        call.node.topics.whenDurable { refusal in
-            var answer = answer
-            if let refusal {
-                for index in answer.responses.indices where answer.responses[index].errorCode == .none {
-                    answer.responses[index].errorCode = refusal.code
-                    answer.responses[index].errorMessage = refusal.message
-                }
-            }
-            call.respond(answer)
-        }
+        call.respondWhenDurable(response, \.responses)
     }
 
     private static func change(

@@ -9,6 +9,12 @@ struct FetchItem: Sendable {
         var topic: String
         var topicID: KafkaUUID
         var partition: Int32
+
+        init(topic: String, topicID: KafkaUUID, partition: Int32, usesTopicIDs: Bool) {
+            self.topic = usesTopicIDs ? "" : topic
+            self.topicID = usesTopicIDs ? topicID : .zero
+            self.partition = partition
+        }
     }
 
     var key: Key
@@ -114,28 +120,29 @@ final class FetchSessions: Sendable {
         return try result.get()
     }
 
-    /// Settles a fetch: the session id to answer, and which of the partitions belong into the answer.
+    /// Settles a fetch: the session id to answer, and which of the partitions belong into the answer; nil for all.
     ///
     /// - Parameters:
     ///   - found: one for each item of the scope, in its order.
-    ///   - hasRecords: whether that partition's answer carries records.
+    ///   - hasRecords: whether the answer of the partition at a position carries records.
     func finish(
-        _ scope: FetchScope, found: [FetchResponse.FetchableTopicResponse.PartitionData], hasRecords: [Bool], now: Int64
-    ) throws(Refusal) -> (session: Int32, isIncluded: [Bool]) {
-        let all = [Bool](repeating: true, count: found.count)
+        _ scope: FetchScope, found: [FetchResponse.FetchableTopicResponse.PartitionData], now: Int64,
+        hasRecords: (Int) -> Bool
+    ) throws(Refusal) -> (session: Int32, isIncluded: [Bool]?) {
         switch scope.kind {
         case .sessionless:
-            return (0, all)
+            return (0, nil)
         case .new:
-            return (create(scope, found: found, now: now), all)
+            return (create(scope, found: found, now: now), nil)
         case .incremental(let id, let epoch):
             let news: [Bool]? = state.withLockedValue { state in
-                guard state.sessions[id]?.epoch == epoch else { return nil }
-                return state.sessions[id].map { _ in
-                    scope.items.indices.map { index in
-                        Self.settle(
-                            &state.sessions[id], scope.items[index].key, found[index], hasRecords: hasRecords[index])
-                    }
+                // Taken out while it changes, so that it is not copied.
+                guard state.sessions[id]?.epoch == epoch, var session = state.sessions.removeValue(forKey: id) else {
+                    return nil
+                }
+                defer { state.sessions[id] = session }
+                return scope.items.indices.map { index in
+                    Self.settle(&session, scope.items[index].key, found[index], hasRecords: hasRecords(index))
                 }
             }
             guard let news else { throw Refusal(.fetchSessionIdNotFound, "the fetch session \(id) was given up") }
@@ -175,12 +182,11 @@ final class FetchSessions: Sendable {
 
     /// Notes what a partition's answer says, and tells whether it is news.
     private static func settle(
-        _ session: inout Session?, _ key: FetchItem.Key, _ answer: FetchResponse.FetchableTopicResponse.PartitionData,
+        _ session: inout Session, _ key: FetchItem.Key, _ answer: FetchResponse.FetchableTopicResponse.PartitionData,
         hasRecords: Bool
     ) -> Bool {
-        guard let index = session?.entries.index(forKey: key), var entry = session?.entries.values[index] else {
-            return true
-        }
+        guard let index = session.entries.index(forKey: key) else { return true }
+        var entry = session.entries.values[index]
         let isFailed = answer.errorCode != .none
         let isChanged =
             entry.highWatermark != answer.highWatermark || entry.logStartOffset != answer.logStartOffset
@@ -188,9 +194,9 @@ final class FetchSessions: Sendable {
             // After an error the next good answer counts as news.
             entry.highWatermark = isFailed ? -1 : answer.highWatermark
             entry.logStartOffset = answer.logStartOffset
-            session?.entries.values[index] = entry
+            session.entries.values[index] = entry
         }
-        if hasRecords { session?.first = index + 1 }
+        if hasRecords { session.first = index + 1 }
         return isFailed || isChanged || hasRecords
     }
 
@@ -203,8 +209,8 @@ final class FetchSessions: Sendable {
             forgotten.flatMap { topic in
                 topic.partitions.map { partition in
                     FetchItem.Key(
-                        topic: session.usesTopicIDs ? "" : topic.topic,
-                        topicID: session.usesTopicIDs ? topic.topicId : .zero, partition: partition)
+                        topic: topic.topic, topicID: topic.topicId, partition: partition,
+                        usesTopicIDs: session.usesTopicIDs)
                 }
             })
         session.entries.removeAll { gone.contains($0.key) }
@@ -221,8 +227,8 @@ final class FetchSessions: Sendable {
             topic.partitions.map { partition in
                 FetchItem(
                     key: FetchItem.Key(
-                        topic: usesTopicIDs ? "" : topic.topic, topicID: usesTopicIDs ? topic.topicId : .zero,
-                        partition: partition.partition),
+                        topic: topic.topic, topicID: topic.topicId, partition: partition.partition,
+                        usesTopicIDs: usesTopicIDs),
                     request: partition)
             }
         }
