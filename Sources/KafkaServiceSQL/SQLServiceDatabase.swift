@@ -3,7 +3,7 @@ public import KafkaService
 import NIOConcurrencyHelpers
 import NIOPosix
 
-/// A service's own database by its JDBC URL, through the drivers of the connectors: SQLite, MariaDB or MySQL, PostgreSQL.
+/// A service's own database by its JDBC URL, through the drivers of the connectors: SQLite and MariaDB or MySQL.
 ///
 /// A few connections, each with a thread of its own, are made when they are needed; a transaction has one to itself.
 /// SQLite has one connection, because it has one writer at a time: transactions wait for each other here.

@@ -37,7 +37,7 @@ enum DocumentationSnippets {
     }
 
     static func outbox(_ kafka: KafkaApplication, _ sales: Topic<Sale>, _ sale: Sale) async throws {
-        let database = try SQLServiceDatabase(url: "jdbc:postgresql://localhost/shop", user: "shop", password: "…")
+        let database = try SQLServiceDatabase(url: "jdbc:mariadb://localhost/shop", user: "shop", password: "…")
         let outbox = Outbox(database: database)
         try await outbox.migrate()
         try await outbox.withTransaction { transaction in

@@ -9,36 +9,26 @@ import Testing
 
 /// Which database a test runs on.
 enum DatabaseKind: String, CaseIterable, Sendable {
-    case sqlite, mariaDB, postgreSQL
+    case sqlite, mariaDB
 
     /// The URL of an empty database; the caller removes `folder`.
     func makeURL(_ folder: String) async throws -> (url: String, user: String?, password: String?) {
         switch self {
         case .sqlite: return ("jdbc:sqlite:\(folder)/service.db", nil, nil)
         case .mariaDB:
-            let url = try await Self.blocking { name in
-                let server = try MariaDBServer.shared()
-                try server.makeDatabase(name)
-                return server.url(name)
+            // Its start blocks for seconds: not on one of the few threads that all tests share.
+            let (server, name) = try await withCheckedThrowingContinuation { continuation in
+                Thread.detachNewThread {
+                    continuation.resume(
+                        with: Result {
+                            let server = try MariaDBServer.shared()
+                            let name = "service_\(UUID().uuidString.prefix(8).lowercased())"
+                            try server.makeDatabase(name)
+                            return (server, name)
+                        })
+                }
             }
-            return (url, "root", MariaDBServer.password)
-        case .postgreSQL:
-            let url = try await Self.blocking { name in
-                let server = try PostgreSQLServer.shared()
-                try server.makeDatabase(name)
-                return server.url(name)
-            }
-            return (url, PostgreSQLServer.user, PostgreSQLServer.password)
-        }
-    }
-
-    /// A server's start blocks for seconds: not on one of the few threads that all tests share.
-    private static func blocking(_ body: @escaping @Sendable (_ name: String) throws -> String) async throws -> String {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread {
-                continuation.resume(
-                    with: Result { try body("service_\(UUID().uuidString.prefix(8).lowercased())") })
-            }
+            return (server.url(name), "root", MariaDBServer.password)
         }
     }
 }

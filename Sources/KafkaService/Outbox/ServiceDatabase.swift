@@ -69,7 +69,7 @@ extension SQLTransaction {
     }
 }
 
-/// A service's own database. `KafkaServiceSQL` has one by JDBC URL; whoever has a driver already conforms
+/// A service's own database. `KafkaServiceSQL` has one for SQLite and MariaDB; whoever has a driver already conforms
 /// it in some twenty lines.
 ///
 /// A transaction must be atomic and durable when `withTransaction` returns, at READ COMMITTED or stricter, and must be
