@@ -91,6 +91,7 @@ let package = Package(
             name: "KafkaClient",
             dependencies: [
                 "KafkaProtocol", "TransportSecurity", nioCore, nioPosix, nioConcurrency, logging, deque, collections,
+                metrics,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -185,7 +186,8 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["SluiceCLI", "KafkaTesting", "KafkaClient", nioCore, logging],
+            name: "IntegrationTests",
+            dependencies: ["SluiceCLI", "KafkaTesting", "KafkaClient", "KafkaProtocol", nioCore, logging],
             exclude: [
                 "Support/durable.py", "Support/group.py", "Support/connect_chaos.py", "Support/read_committed.py",
                 "Support/transactional.py",

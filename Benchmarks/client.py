@@ -1,7 +1,8 @@
 """Our producer and consumer against librdkafka's, on our broker, in turn: each run on a broker of its own.
 
 Both share the machine with the broker: CPU seconds of the client per GB of record values are the figure to trust. load.c
-is librdkafka; ours are the program's own producer-perf-test and consumer-perf-test. Same batches, linger and codec.
+is librdkafka; ours are the program's own producer-perf-test and consumer-perf-test. Same batches, linger and codec, and
+both producers idempotent. An idempotent producer has five requests in flight, so that its MB/s are the broker's disk's.
 """
 
 import collections
@@ -18,7 +19,9 @@ PARTITIONS = 6
 
 def finish(command, bytes_sent):
     """The program's output, and its CPU seconds per GB."""
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "LOAD_IDEMPOTENT": "1"})
     output, errors = process.stdout.read(), process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:

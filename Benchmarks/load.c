@@ -84,6 +84,8 @@ static void produce(char **argv) {
     int partitions = atoi(argv[6]);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set(conf, "acks", argv[7]);
+    // As our producer is by default: at most five requests in flight, each batch once.
+    if (getenv("LOAD_IDEMPOTENT")) set(conf, "enable.idempotence", "true");
     set(conf, "compression.codec", argv[8]);
     set(conf, "linger.ms", rate ? "0" : "5");
     set(conf, "batch.size", "65536");

@@ -22,15 +22,20 @@ public final class TestBroker: Sendable {
     public let broker: Broker
     /// Where it keeps its logs; removed by `stop` if `start` made it.
     public let dataDirectory: String
-    /// The port it listens on.
+    /// The port that clients connect to: its own, or its ``interceptor``'s.
     public let port: Int
+    /// What stands before it, if it was started with ``startIntercepted(properties:configure:)``.
+    public let interceptor: BrokerInterceptor?
     private let ownsDirectory: Bool
 
     /// `host:port`, as clients want it.
     public var bootstrapServers: String { "127.0.0.1:\(port)" }
 
-    private init(broker: Broker, dataDirectory: String, port: Int, ownsDirectory: Bool) {
+    private init(
+        broker: Broker, dataDirectory: String, port: Int, interceptor: BrokerInterceptor?, ownsDirectory: Bool
+    ) {
         self.broker = broker
+        self.interceptor = interceptor
         self.dataDirectory = dataDirectory
         self.port = port
         self.ownsDirectory = ownsDirectory
@@ -47,6 +52,15 @@ public final class TestBroker: Sendable {
         dataDirectory: String? = nil, properties: [String: String] = [:], logger: Logger? = nil,
         configure: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws -> TestBroker {
+        try await start(
+            dataDirectory: dataDirectory, properties: properties, logger: logger, interceptor: nil,
+            configure: configure)
+    }
+
+    static func start(
+        dataDirectory: String? = nil, properties: [String: String], logger: Logger? = nil,
+        interceptor: BrokerInterceptor?, configure: (inout BrokerConfiguration) -> Void
+    ) async throws -> TestBroker {
         var configuration = try BrokerConfiguration(properties: properties)
         configuration.host = "127.0.0.1"
         configuration.port = 0
@@ -57,12 +71,15 @@ public final class TestBroker: Sendable {
             configuration: configuration,
             logger: logger ?? Logger(label: "test.broker") { _ in SwiftLogNoOpLogHandler() })
         let address = try await broker.start()
+        interceptor?.setTarget(address.port)
         return TestBroker(
-            broker: broker, dataDirectory: directory, port: address.port, ownsDirectory: dataDirectory == nil)
+            broker: broker, dataDirectory: directory, port: interceptor?.port ?? address.port,
+            interceptor: interceptor, ownsDirectory: dataDirectory == nil)
     }
 
     /// Stops the broker; its temporary folder is removed unless it is to be used again.
     public func stop(keepingData: Bool = false) async {
+        await interceptor?.stop()
         await broker.shutdown()
         if ownsDirectory && !keepingData { Self.removeDirectory(dataDirectory) }
     }

@@ -93,7 +93,7 @@ import Testing
             ("1D", nil), ("P1H", nil), ("PT1M2H", nil), ("PT5", nil),
         ] as [(String, Int64?)])
     func resetDurations(text: String, expected: Int64?) {
-        #expect(ResetTime.duration(text) == expected)
+        #expect(Duration(iso8601: text) == expected.map { .milliseconds($0) })
     }
 
     @Test func resetFiles() throws {
@@ -112,10 +112,10 @@ import Testing
     }
 
     @Test func namePatterns() throws {
-        let pattern = try NamePattern("my_.*,orders")
+        let pattern = try TopicPattern(option: "my_.*,orders")
         #expect(pattern.matches("my_topic"))
         #expect(pattern.matches("orders"))
         #expect(!pattern.matches("orders-2"))
-        #expect(throws: CommandFailure.self) { try NamePattern("a[") }
+        #expect(throws: CommandFailure.self) { try TopicPattern(option: "a[") }
     }
 }

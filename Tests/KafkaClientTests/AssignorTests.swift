@@ -1,5 +1,8 @@
-import KafkaClient
+import KafkaProtocol
+import NIOCore
 import Testing
+
+@testable import KafkaClient
 
 struct AssignorTests {
     private func partitions(_ names: String...) -> [TopicPartition] {
@@ -50,6 +53,32 @@ struct AssignorTests {
         #expect(Set(first + second).count == 8)
     }
 
+    /// The eager one moves partitions in one round, and no more of them than it must.
+    @Test func `sticky: a partition changes hands in one round`() {
+        let all = partitions("t0p0", "t0p1", "t0p2", "t0p3")
+        let result = StickyAssignor().assign(
+            partitionCounts: ["t0": 4], members: [member("A", "t0", owned: all), member("B", "t0")])
+        #expect(result["A"]?.count == 2 && result["B"]?.count == 2)
+        #expect(Set((result["A"] ?? []) + (result["B"] ?? [])) == Set(all))
+    }
+
+    /// `subscriptionUserData` of Kafka 4.3's Java client, for partitions 0 and 2 of t and 1 of u in generation 7.
+    @Test func `sticky: what a member held, in Java's form`() throws {
+        let hex = "00000002000174000000020000000000000002000175000000010000000100000007"
+        let bytes = stride(from: 0, to: hex.count, by: 2).compactMap { place in
+            UInt8(hex.dropFirst(place).prefix(2), radix: 16)
+        }
+        let data = StickyUserData(
+            partitions: partitions("tp0", "tp2", "up1"), generation: 7)
+        #expect(data.encode() == ByteBuffer(bytes: bytes))
+        #expect(try StickyUserData(ByteBuffer(bytes: bytes)) == data)
+        // Version 0 ends before the generation.
+        #expect(try StickyUserData(ByteBuffer(bytes: bytes.dropLast(4))).generation == -1)
+        for length in 1..<(bytes.count - 4) {
+            #expect(throws: WireError.self) { try StickyUserData(ByteBuffer(bytes: bytes.prefix(length))) }
+        }
+    }
+
     /// KIP-429: what changes hands is given to nobody in the first round, and to its new owner in the second.
     @Test func `cooperative: a partition changes hands in two rounds`() {
         let assignor = CooperativeStickyAssignor()
@@ -75,7 +104,7 @@ struct AssignorTests {
     @Test func `every partition that somebody wants goes to one who wants it, evenly`() {
         var random = SystemRandomNumberGenerator()
         let assignors: [any PartitionAssignor] = [
-            RangeAssignor(), RoundRobinAssignor(), CooperativeStickyAssignor(),
+            RangeAssignor(), RoundRobinAssignor(), StickyAssignor(), CooperativeStickyAssignor(),
         ]
         for _ in 0..<50 {
             let counts = ["a": Int32.random(in: 1...9, using: &random), "b": 5]

@@ -224,6 +224,23 @@ struct MockClusterTests {
         }
     }
 
+    @Test func `a group of KIP-848 outlives the errors of its heartbeats`() async throws {
+        try await withMockCluster { mock in
+            try await mock.run("topic orders 2 1")
+            // Not coordinator, loading, not available.
+            try await mock.run("errors 68 16 14 15")
+            let consumer = try consumer(mock, group: "next") { $0.groupProtocol = .consumer }
+            try await consumer.subscribe(["orders"])
+            try await consumer.waitForAssignment { $0.count == 2 }
+            let producer = try producer(mock)
+            _ = try await producer.send(
+                contentsOf: (0..<4).map { ProducerRecord(topic: "orders", partition: $0 % 2, value: buffer("x")) })
+            #expect(try await consumer.take(4).count == 4)
+            await producer.close()
+            await consumer.close()
+        }
+    }
+
     @Test func `a record is out of poll soon after it is in the log`() async throws {
         try await withMockCluster { mock in
             try await mock.run("topic orders 1 1")

@@ -50,7 +50,8 @@ struct RecordAccumulatorTests {
         let record = ProducerRecord(
             topic: "t", partition: 0, value: ByteBuffer(repeating: 120, count: bytes))
         let size = RecordBatchBuilder.estimatedSize(key: nil, value: record.value)
-        return accumulator.append(record, to: 0, size: size, timestamp: 1, now: start)
+        let number = accumulator.number(of: "t")
+        return accumulator.append(record, to: 0, number: number, size: size, timestamp: 1, now: start)
     }
 
     private func drain(_ accumulator: inout RecordAccumulator, at time: NIODeadline? = nil) -> [ProducerBatch] {
@@ -229,7 +230,7 @@ struct RecordAccumulatorTests {
         var receipt = SendReceipt()
         for _ in 0..<4 {
             let appended = append(&accumulator)
-            receipt.add(appended.delivery, appended.partition, place: appended.place, timestamp: 1)
+            receipt.add(appended.delivery, place: appended.place, timestamp: 1) { partition }
         }
         var sent = drain(&accumulator)
         accumulator.keep(try sent[0].finish(), of: sent[0])

@@ -35,7 +35,13 @@ extension KafkaAdminClient {
         var results: [String: Result<GroupDescription, KafkaError>] = [:]
         for groupID in groupIDs {
             do {
-                results[groupID] = .success(try await describe(groupID))
+                let found = try await describe(groupID)
+                // A group of KIP-848 is dead to those who ask in the classic way.
+                let isDead = found.state == "Dead"
+                results[groupID] = .success(isDead ? try await describeNext(groupID) ?? found : found)
+            } catch let error as KafkaError where error.errorCode == .groupIdNotFound {
+                results[groupID] = .failure(error)
+                if let found = try await describeNext(groupID) { results[groupID] = .success(found) }
             } catch let error as KafkaError where error.code == .broker {
                 results[groupID] = .failure(error)
             }
@@ -67,6 +73,72 @@ extension KafkaAdminClient {
                         assignment: group.protocolType == "consumer" ? Self.assignment(member.memberAssignment) : [])
                 },
                 coordinator: try? await cluster.coordinator(.init(kind: .group, name: groupID)))
+        }
+    }
+
+    /// A group of KIP-848; nil if there is none, or if the broker knows no such groups.
+    private func describeNext(_ groupID: String) async throws -> GroupDescription? {
+        do {
+            return try await cluster.retrying {
+                let response: ConsumerGroupDescribeResponse = try await cluster.callCoordinator(
+                    group: groupID
+                ) { _ in
+                    var request = ConsumerGroupDescribeRequest()
+                    request.groupIds = [groupID]
+                    return request
+                }
+                guard let group = response.groups.first, group.errorCode != .groupIdNotFound else { return nil }
+                try cluster.check(group.errorCode, group: groupID, "group '\(groupID)'")
+                return GroupDescription(
+                    groupID: group.groupId, protocolType: "consumer", state: group.groupState,
+                    protocolName: group.assignorName,
+                    members: group.members.map { member in
+                        GroupDescription.Member(
+                            memberID: member.memberId, instanceID: member.instanceId, clientID: member.clientId,
+                            clientHost: member.clientHost,
+                            assignment: member.assignment.topicPartitions.flatMap { topic in
+                                topic.partitions.map { TopicPartition(topic: topic.topicName, partition: $0) }
+                            }.sorted())
+                    },
+                    coordinator: try? await cluster.coordinator(.init(kind: .group, name: groupID)))
+            }
+        } catch let error as KafkaError where error.code == .unsupportedVersion {
+            return nil
+        }
+    }
+
+    /// Throws static members, by `group.instance.id`, out of a classic group, or with nil all members (Kafka 2.4).
+    public func removeMembers(_ instanceIDs: [String]?, fromGroup groupID: String) async throws {
+        let reason = "removed by an administrator"
+        var members: [LeaveGroupRequest.MemberIdentity] = []
+        if let instanceIDs {
+            members = instanceIDs.map { id in
+                var member = LeaveGroupRequest.MemberIdentity()
+                (member.groupInstanceId, member.reason) = (id, reason)
+                return member
+            }
+        } else {
+            members = try await describe(groupID).members.map { found in
+                var member = LeaveGroupRequest.MemberIdentity()
+                (member.memberId, member.groupInstanceId, member.reason) = (found.memberID, found.instanceID, reason)
+                return member
+            }
+        }
+        guard !members.isEmpty else { return }
+        let leaving = members
+        try await cluster.retrying {
+            let response: LeaveGroupResponse = try await cluster.callCoordinator(group: groupID, atLeast: 3) { _ in
+                var request = LeaveGroupRequest()
+                request.groupId = groupID
+                request.members = leaving
+                return request
+            }
+            try cluster.check(response.errorCode, group: groupID, "removing members of group '\(groupID)'")
+            for member in response.members {
+                try cluster.check(
+                    member.errorCode, group: groupID,
+                    "removing \(member.groupInstanceId ?? member.memberId) from group '\(groupID)'")
+            }
         }
     }
 

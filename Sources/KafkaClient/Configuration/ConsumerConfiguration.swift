@@ -153,11 +153,12 @@ public struct ConsumerConfiguration: Sendable {
             switch name.split(separator: ".").last.map(String.init) ?? name {
             case "range", "RangeAssignor": result.append(RangeAssignor())
             case "roundrobin", "RoundRobinAssignor": result.append(RoundRobinAssignor())
+            case "sticky", "StickyAssignor": result.append(StickyAssignor())
             case "cooperative-sticky", "CooperativeStickyAssignor": result.append(CooperativeStickyAssignor())
             default:
                 throw KafkaError(
                     .invalidConfiguration,
-                    "partition.assignment.strategy=\(name): use range, roundrobin or cooperative-sticky")
+                    "partition.assignment.strategy=\(name): use range, roundrobin, sticky or cooperative-sticky")
             }
         }
         return result

@@ -1,7 +1,7 @@
 extension Duration {
     /// Reads an ISO 8601 duration of days, hours, minutes and seconds, such as `P7D` or `PT1H30M0.5S`
     /// (`java.time.Duration.parse`); nil if it is none or negative.
-    init?(iso8601 text: some StringProtocol) {
+    package init?(iso8601 text: some StringProtocol) {
         var rest = text.uppercased()[...]
         guard rest.popFirst() == "P", !rest.isEmpty else { return nil }
         var isTime = false

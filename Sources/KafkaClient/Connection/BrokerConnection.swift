@@ -74,9 +74,9 @@ final class BrokerConnection: Sendable {
         completion raw: @escaping Completion
     ) {
         let now = NIODeadline.now()
-        var bytes: ByteBuffer
+        var pieces: [ByteBuffer]
         do throws(WireError) {
-            bytes = try frame(request, version: version)
+            pieces = try frame(request, version: version)
         } catch {
             raw(
                 .failure(
@@ -94,8 +94,8 @@ final class BrokerConnection: Sendable {
             case .fail(_, let error): return error
             case .send(let correlationID):
                 // Length, API key and version come before it.
-                bytes.setInteger(correlationID, at: bytes.readerIndex + 8)
-                state.outbox.append(bytes)
+                pieces[0].setInteger(correlationID, at: pieces[0].readerIndex + 8)
+                state.outbox += pieces
                 state.lastUsed = NIODeadline.now().uptimeNanoseconds
                 scheduleFlush(&state)
                 return nil
@@ -170,16 +170,19 @@ final class BrokerConnection: Sendable {
         if let expired { close(expired) } else { armTimer() }
     }
 
-    /// The request behind its length, with the correlation id still to be set.
-    private func frame<R: KafkaRequest>(_ request: R, version: Int16) throws(WireError) -> ByteBuffer {
+    /// The request behind its length, with the correlation id still to be set, in parts: batches of records are not
+    /// copied into it.
+    private func frame<R: KafkaRequest>(_ request: R, version: Int16) throws(WireError) -> [ByteBuffer] {
         var writer = WireWriter(capacity: 512)
+        writer.keepsApartFrom = 4_096
         writer.writeInt32(0)
         RequestHeader(apiKey: R.apiKey, apiVersion: version, correlationId: 0, clientId: clientID)
             .encode(into: &writer)
         try request.encode(into: &writer, version: version)
-        var buffer = writer.buffer
-        buffer.setInteger(Int32(buffer.readableBytes - 4), at: buffer.readerIndex)
-        return buffer
+        writer.buffer.setInteger(Int32(writer.writtenBytes - 4), at: writer.buffer.readerIndex)
+        return writer.pieces.compactMap { piece in
+            if case .bytes(let bytes) = piece { bytes } else { nil }
+        }
     }
 
     static func decode<R: KafkaRequest>(

@@ -11,6 +11,18 @@ enum Throttle {
         case let response as CreateTopicsResponse where version >= 3: response.throttleTimeMs
         case let response as DeleteTopicsResponse where version >= 2: response.throttleTimeMs
         case let response as CreatePartitionsResponse where version >= 1: response.throttleTimeMs
+        case let response as ListOffsetsResponse where version >= 3: response.throttleTimeMs
+        case let response as OffsetCommitResponse where version >= 4: response.throttleTimeMs
+        case let response as OffsetFetchResponse where version >= 4: response.throttleTimeMs
+        case let response as FindCoordinatorResponse where version >= 2: response.throttleTimeMs
+        case let response as JoinGroupResponse where version >= 3: response.throttleTimeMs
+        case let response as SyncGroupResponse where version >= 2: response.throttleTimeMs
+        case let response as HeartbeatResponse where version >= 2: response.throttleTimeMs
+        case let response as ConsumerGroupHeartbeatResponse: response.throttleTimeMs
+        case let response as InitProducerIdResponse where version >= 1: response.throttleTimeMs
+        case let response as AddPartitionsToTxnResponse where version >= 1: response.throttleTimeMs
+        case let response as TxnOffsetCommitResponse where version >= 1: response.throttleTimeMs
+        case let response as EndTxnResponse where version >= 1: response.throttleTimeMs
         default: 0
         }
     }

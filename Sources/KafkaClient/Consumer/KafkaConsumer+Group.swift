@@ -105,7 +105,10 @@ extension KafkaConsumer {
                     isRetriable: false, cause: error)
             }
         }
-        if !assignment.isLeader { state.withLockedValue { $0.leaderCounts = nil } }
+        state.withLockedValue { state in
+            state.lastAssigned = StickyUserData(partitions: wanted, generation: assignment.generation)
+            if !assignment.isLeader { state.leaderCounts = nil }
+        }
         if await reconcile(to: wanted, listener) {
             // They can go to their next owners in the round after this one.
             membership.requestRejoin(reason: "revoked partitions must find their next owner")
@@ -132,6 +135,7 @@ extension KafkaConsumer {
             let known = cluster.metadata.topics
             if wanted.contains(where: { known[$0.topic] == nil }) { state.wantsMetadata = true }
         }
+        metrics.rebalanced()
         await listener?(.assigned(added))
         chores.notify()
         dispatchFetches()
@@ -151,9 +155,13 @@ extension KafkaConsumer {
             entry.partitions = $0.value.map(\.partition)
             return entry
         }
-        let metadata = try subscription.encodeVersioned(
-            version: ConsumerProtocolSubscription.validVersions.upperBound)
-        return configuration.assignors.map { GroupProtocol(name: $0.name, metadata: metadata) }
+        let last = state.withLockedValue { $0.lastAssigned }
+        return try configuration.assignors.map { assignor in
+            subscription.userData = assignor is StickyAssignor ? last.encode() : nil
+            let metadata = try subscription.encodeVersioned(
+                version: ConsumerProtocolSubscription.validVersions.upperBound)
+            return GroupProtocol(name: assignor.name, metadata: metadata)
+        }
     }
 
     /// The leader's work: reads what all members want, asks for the topics, runs the agreed assignor.
@@ -161,7 +169,7 @@ extension KafkaConsumer {
         guard let assignor = configuration.assignors.first(where: { $0.name == name }) else {
             throw KafkaError(.invalidState, "the group chose assignor '\(name)', which this consumer did not offer")
         }
-        let subscriptions = try members.map { try Self.subscription($0) }
+        let subscriptions = try members.map { try Self.subscription($0, of: assignor) }
         let topics = Set(subscriptions.flatMap(\.topics)).sorted()
         let metadata = try await cluster.refreshMetadata(
             topics: topics, allowAutoCreation: configuration.allowAutoCreateTopics)
@@ -187,13 +195,21 @@ extension KafkaConsumer {
         return result
     }
 
-    private static func subscription(_ member: GroupMember) throws -> GroupSubscription {
+    private static func subscription(
+        _ member: GroupMember, of assignor: any PartitionAssignor
+    ) throws -> GroupSubscription {
         let decoded = try ConsumerProtocolSubscription.decodeVersioned(member.metadata)
-        return GroupSubscription(
+        var subscription = GroupSubscription(
             memberID: member.id, instanceID: member.instanceID, topics: decoded.topics,
             ownedPartitions: decoded.ownedPartitions.flatMap { entry in
                 entry.partitions.map { TopicPartition(topic: entry.topic, partition: $0) }
             },
             generation: decoded.generationId)
+        // A member whose bytes can't be read held nothing, as Java's assignor sees it.
+        if assignor is StickyAssignor, let held = decoded.userData.flatMap({ try? StickyUserData($0) }) {
+            subscription.ownedPartitions = held.partitions
+            subscription.generation = held.generation
+        }
+        return subscription
     }
 }

@@ -48,23 +48,44 @@ extension KafkaConsumer {
     ) async throws -> [Batch] {
         let deadline = NIODeadline.now() + TimeAmount(timeout)
         try beginPoll()
-        defer { state.withLockedValue { $0.isPolling = false } }
+        var hasHandedOut = false
+        defer { endPoll(hasHandedOut: hasHandedOut) }
         while true {
             try Task.checkCancellation()
             try await applyGroupEvents()
             if let failure = takeFailure() { throw failure }
             let batches = try take(self)
             dispatchFetches()
-            if !batches.isEmpty { return batches }
+            hasHandedOut = !batches.isEmpty
+            if hasHandedOut { return batches }
             if try await !signal.wait(until: deadline) {
                 // The last chance: what came in together with the deadline.
-                return try take(self)
+                let late = try take(self)
+                hasHandedOut = !late.isEmpty
+                return late
             }
         }
     }
 
+    private func endPoll(hasHandedOut: Bool) {
+        let waiters = state.withLockedValue { state -> [Waiter<Void>] in
+            state.isPolling = false
+            state.hasHandedOut = hasHandedOut
+            guard state.isEnding, !hasHandedOut else { return [] }
+            defer { state.endWaiters = [] }
+            return state.endWaiters
+        }
+        for waiter in waiters { waiter.finish(.success(())) }
+    }
+
     private func beginPoll() throws {
         try state.withLockedValue { state in
+            state.hasHandedOut = false
+            guard !state.isEnding else {
+                for waiter in state.endWaiters { waiter.finish(.success(())) }
+                state.endWaiters = []
+                throw KafkaError.closed("the consumer")
+            }
             guard !state.isClosed else { throw KafkaError.closed("the consumer") }
             guard !state.isPolling else {
                 throw KafkaError(.invalidState, "two tasks poll one consumer; give each its own")
@@ -79,7 +100,7 @@ extension KafkaConsumer {
 
     private func takeFailure() -> KafkaError? {
         state.withLockedValue { state in
-            guard !state.isClosed else { return .closed("the consumer") }
+            guard !state.isClosed, !state.isEnding else { return .closed("the consumer") }
             defer { state.failure = nil }
             return state.failure
         }
@@ -124,6 +145,7 @@ extension KafkaConsumer {
                         size: chunk.size)
                 }
                 guard isCurrent, !taken.batches.isEmpty else { continue }
+                metrics.read(records: taken.count, bytes: taken.batches.reduce(0) { $0 + $1.buffer.readableBytes })
                 try body(partition, position, taken.batches, chunk.highWatermark)
                 count += taken.count
             } catch {

@@ -22,12 +22,19 @@ public final class KafkaConsumer: Sendable {
         var mode: Mode = .none
         var fetch = FetchState()
         var isPolling = false
+        /// A poll has returned records, and the next one has not come yet.
+        var hasHandedOut = false
+        /// Nothing more is handed out.
+        var isEnding = false
+        var endWaiters: [Waiter<Void>] = []
         var isClosed = false
         /// Thrown by the next poll.
         var failure: KafkaError?
         /// What auto-commit may commit: the positions at the start of the last poll.
         var committable: [TopicPartition: OffsetAndMetadata] = [:]
         var committed: [TopicPartition: OffsetAndMetadata] = [:]
+        /// What the last round of the group gave, for the `sticky` assignor: given up before the next, and asked back.
+        var lastAssigned = StickyUserData(partitions: [], generation: -1)
         /// Partition counts that the leader's last assignment was made with.
         var leaderCounts: [String: Int32]?
         var wantsMetadata = false
@@ -49,6 +56,7 @@ public final class KafkaConsumer: Sendable {
     let signal: Signal
     /// Wakes the housekeeper.
     let chores: Signal
+    let metrics: ConsumerMetrics
 
     /// Makes a consumer with connections of its own.
     public convenience init(
@@ -81,6 +89,7 @@ public final class KafkaConsumer: Sendable {
         connections = cluster.makeOwner()
         signal = Signal(eventLoop: eventLoop)
         chores = Signal(eventLoop: eventLoop)
+        metrics = ConsumerMetrics(clientID: configuration.client.clientID, groupID: configuration.groupID)
     }
 
     // MARK: - What to read
@@ -169,6 +178,24 @@ public final class KafkaConsumer: Sendable {
     }
 
     // MARK: - Closing
+
+    /// Lets the reader come to its end in good order, before ``close(leavesGroup:)``: no poll hands out anything more,
+    /// and the sequences end. Returns when what was handed out before is done with, which the next poll shows, or when
+    /// `timeout` has passed or the task is cancelled.
+    package func finishReading(timeout: Duration = .seconds(30)) async {
+        let waiter = Waiter<Void>()
+        let isOver = state.withLockedValue { state in
+            state.isEnding = true
+            guard state.isPolling || state.hasHandedOut else { return true }
+            state.endWaiters.append(waiter)
+            return false
+        }
+        signal.notify()
+        guard !isOver else { return }
+        let alarm = eventLoop.scheduleTask(in: TimeAmount(timeout)) { waiter.finish(.success(())) }
+        defer { alarm.cancel() }
+        try? await waiter.value()
+    }
 
     /// Commits if auto-commit is on, leaves the group, closes the connections. Also works in a cancelled task.
     ///

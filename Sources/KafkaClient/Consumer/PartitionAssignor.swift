@@ -36,7 +36,7 @@ public protocol PartitionAssignor: Sendable {
 
 extension [GroupSubscription] {
     /// Kafka's order: static members by instance id, before the others by member id.
-    fileprivate func inKafkaOrder() -> [GroupSubscription] {
+    func inKafkaOrder() -> [GroupSubscription] {
         sorted { left, right in
             switch (left.instanceID, right.instanceID) {
             case (let first?, let second?): first < second
@@ -147,7 +147,7 @@ extension [String: [TopicPartition]] {
 }
 
 /// One computation of the sticky assignment.
-private struct StickyBalance {
+struct StickyBalance {
     /// Who holds what now; a partition that two members claim belongs to the later generation, or to nobody.
     let owners: [TopicPartition: String]
     private(set) var result: [String: [TopicPartition]]

@@ -189,7 +189,7 @@ final class ConsumerGroupMembership: Sendable {
         let subscription = state.withLockedValue { $0.subscription }
         return try await cluster.callCoordinator(
             group: groupID, purpose: connections, atLeast: subscription.serverPattern == nil ? 0 : 1
-        ) { _ in
+        ) { version in
             var request = ConsumerGroupHeartbeatRequest()
             request.groupId = groupID
             request.memberId = heartbeat.memberID
@@ -199,7 +199,8 @@ final class ConsumerGroupMembership: Sendable {
                 request.rackId = configuration.client.rack.isEmpty ? nil : configuration.client.rack
                 request.rebalanceTimeoutMs = configuration.maxPollInterval.milliseconds
                 request.subscribedTopicNames = subscription.topics.sorted()
-                request.subscribedTopicRegex = subscription.serverPattern
+                // Null would leave an earlier pattern in force; librdkafka's mock dies of it beside names.
+                request.subscribedTopicRegex = version >= 1 ? subscription.serverPattern ?? "" : nil
                 request.serverAssignor = configuration.groupRemoteAssignor
             }
             request.topicPartitions = heartbeat.owned?.map { id, partitions in

@@ -47,10 +47,18 @@ extension KafkaProducer {
     /// Tells the calls whose records have ended, and those who waited for that.
     func settle(_ ended: [RecordAccumulator.Ended]) {
         let ended = ended + failTransaction(ended)
+        guard !ended.isEmpty else { return }
+        let now = NIODeadline.now()
         for entry in ended {
             entry.batch.settle(entry.result)
+            switch entry.result {
+            case .success:
+                metrics.delivered(
+                    records: entry.batch.count, bytes: entry.batch.size,
+                    nanoseconds: (now - entry.batch.created).nanoseconds)
+            case .failure: metrics.failed(records: entry.batch.count)
+            }
         }
-        guard !ended.isEmpty else { return }
         let waiters = state.withLockedValue { state in
             var ready: [Waiter<Void>] = []
             if state.accumulator.bufferedBytes < configuration.bufferMemory {

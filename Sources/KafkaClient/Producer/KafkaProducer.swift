@@ -31,6 +31,7 @@ public final class KafkaProducer: Sendable {
     let logger: Logger
     let eventLoop: any EventLoop
     let state: NIOLockedValueBox<State>
+    let metrics: ProducerMetrics
 
     /// How many records are taken under one hold of the lock.
     private static let stride = 512
@@ -59,6 +60,7 @@ public final class KafkaProducer: Sendable {
         self.ownsCluster = ownsCluster
         self.logger = logger
         eventLoop = cluster.eventLoopGroup.next()
+        metrics = ProducerMetrics(clientID: configuration.client.clientID)
         let limits = RecordAccumulator.Limits(
             batchSize: configuration.batchSize, linger: TimeAmount(configuration.linger),
             maxInFlight: configuration.maxInFlight, maxRequestSize: configuration.maxRequestSize,
@@ -223,38 +225,55 @@ public final class KafkaProducer: Sendable {
                 taken.failure = .closed("the producer")
                 return taken
             }
-            var topic: ClusterMetadata.Topic?
             do throws(KafkaError) {
                 try state.transaction?.checkOpen()
                 while taken.next < end, state.accumulator.bufferedBytes < configuration.bufferMemory {
-                    let record = records[taken.next]
-                    let size = try checkedSize(record)
-                    if topic?.name != record.topic { topic = metadata.topics[record.topic] }
-                    guard let topic else { throw KafkaError.broker(.unknownTopicOrPartition, "topic \(record.topic)") }
-                    let run = try state.accumulator.appendRun(
-                        of: records[taken.next..<end], topic,
-                        sizeLimit: configuration.maxRequestSize - RecordBatchHeader.size, timestamp: wallClock, now: now
-                    )
-                    if let run {
-                        receipt.add(run, timestamp: record.timestamp ?? wallClock)
-                        if run.isNews { taken.wantsDrain = true }
-                        taken.next += run.count
-                        continue
+                    let name = records[taken.next].topic
+                    guard let topic = metadata.topics[name] else {
+                        throw KafkaError.broker(.unknownTopicOrPartition, "topic \(name)")
                     }
-                    let partition = try state.accumulator.choosePartition(record, topic, size: size)
-                    let timestamp = record.timestamp ?? wallClock
-                    let appended = state.accumulator.append(
-                        record, to: partition, size: size, timestamp: timestamp, now: now)
-                    receipt.add(
-                        appended.delivery, appended.partition, place: appended.place, timestamp: timestamp)
-                    if appended.isNews { taken.wantsDrain = true }
-                    taken.next += 1
+                    let number = state.accumulator.number(of: name)
+                    // What does not change from record to record is looked up once: this loop is the producer's cost.
+                    while taken.next < end, records[taken.next].topic == name,
+                        state.accumulator.bufferedBytes < configuration.bufferMemory
+                    {
+                        let record = records[taken.next]
+                        let run = try state.accumulator.appendRun(
+                            of: records[taken.next..<end], topic, number: number,
+                            sizeLimit: configuration.maxRequestSize - RecordBatchHeader.size, timestamp: wallClock,
+                            now: now)
+                        if let run {
+                            receipt.add(run, timestamp: record.timestamp ?? wallClock)
+                            if run.isNews { taken.wantsDrain = true }
+                            taken.next += run.count
+                            continue
+                        }
+                        try append(
+                            record, topic, number, &state.accumulator, wallClock: wallClock, now: now, &receipt, &taken)
+                    }
                 }
             } catch {
                 taken.failure = error
             }
             return taken
         }
+    }
+
+    private func append(
+        _ record: ProducerRecord, _ topic: ClusterMetadata.Topic, _ number: Int,
+        _ accumulator: inout RecordAccumulator, wallClock: Int64, now: NIODeadline, _ receipt: inout SendReceipt,
+        _ taken: inout Taken
+    ) throws(KafkaError) {
+        let size = try checkedSize(record)
+        let partition = try accumulator.choosePartition(record, topic, number: number, size: size)
+        let timestamp = record.timestamp ?? wallClock
+        let appended = accumulator.append(
+            record, to: partition, number: number, size: size, timestamp: timestamp, now: now)
+        receipt.add(appended.delivery, place: appended.place, timestamp: timestamp) {
+            TopicPartition(topic: record.topic, partition: partition)
+        }
+        if appended.isNews { taken.wantsDrain = true }
+        taken.next += 1
     }
 
     private func checkedSize(_ record: ProducerRecord) throws(KafkaError) -> Int {

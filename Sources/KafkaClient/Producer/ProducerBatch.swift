@@ -48,6 +48,22 @@ struct ProducerBatch: Sendable {
         return firstPlace + count
     }
 
+    /// Takes a record if the batch is open and has room for it, and closes the batch otherwise. To be called in place: a
+    /// batch that is held twice would be copied.
+    ///
+    /// - Returns: Whom to tell, the record's place in the delivery, and by how many bytes the batch has grown.
+    mutating func appendIfOpen(
+        _ record: ProducerRecord, size bytes: Int, timestamp: Int64, limit: Int
+    ) -> (delivery: BatchDelivery, place: Int32, growth: Int)? {
+        guard !isClosed, attempts == 0, size + bytes <= limit else {
+            isClosed = true
+            return nil
+        }
+        let before = size
+        let place = append(record, timestamp: timestamp)
+        return (delivery, place, size - before)
+    }
+
     /// The bytes to send. Compresses when called for the first time.
     mutating func finish() throws(RecordError) -> ByteBuffer {
         var bytes: ByteBuffer

@@ -67,8 +67,6 @@ struct RecordAccumulator {
     var queues: [Queue] = []
     private var topics: [String: Int] = [:]
     private var topicQueues: [TopicQueues] = []
-    /// Most records go where the last one went.
-    private var lastTopic: (name: String, number: Int)?
     var inFlight: [HostPort: Int] = [:]
     private var nextID: UInt64 = 1
     /// Room for the parts of a batch that the broker wants smaller: it may be halved so many times.
@@ -94,8 +92,9 @@ struct RecordAccumulator {
     // MARK: - Taking records
 
     /// Which partition a record goes to: its own, its key's, or without either the one whose turn it is (KIP-794).
+    /// `number` is the topic's, from ``number(of:)``.
     mutating func choosePartition(
-        _ record: ProducerRecord, _ topic: ClusterMetadata.Topic, size: Int
+        _ record: ProducerRecord, _ topic: ClusterMetadata.Topic, number: Int, size: Int
     ) throws(KafkaError) -> Int32 {
         if let partition = record.partition {
             guard topic.partition(partition) != nil else {
@@ -109,7 +108,6 @@ struct RecordAccumulator {
         if let key = record.key, !limits.ignoresKeys {
             return Murmur2.partition(forKey: key, count: Int32(topic.partitions.count))
         }
-        let number = number(of: topic.name)
         var sticky = topicQueues[number].sticky
         let chosen = sticky.partition(
             forBytes: size, isUsable: { topic.partition($0) != nil },
@@ -128,26 +126,19 @@ struct RecordAccumulator {
         return queues[places[Int(partition)]].waiting.count
     }
 
-    private mutating func number(of topic: String) -> Int {
-        if let lastTopic, lastTopic.name == topic { return lastTopic.number }
-        let number: Int
-        if let known = topics[topic] {
-            number = known
-        } else {
-            number = topicQueues.count
-            topicQueues.append(
-                TopicQueues(
-                    sticky: StickyPartitioner(
-                        stretch: min(limits.batchSize, 65_536), isAdaptive: limits.isAdaptive)))
-            topics[topic] = number
-        }
-        lastTopic = (topic, number)
+    /// The number of a topic's queues, which are made if need be.
+    mutating func number(of topic: String) -> Int {
+        if let known = topics[topic] { return known }
+        let number = topicQueues.count
+        topicQueues.append(
+            TopicQueues(
+                sticky: StickyPartitioner(stretch: min(limits.batchSize, 65_536), isAdaptive: limits.isAdaptive)))
+        topics[topic] = number
         return number
     }
 
     /// Where a partition's queue is, which is made if need be.
-    private mutating func place(of topic: String, _ partition: Int32) -> Int {
-        let number = number(of: topic)
+    private mutating func place(of topic: String, _ number: Int, _ partition: Int32) -> Int {
         let index = Int(partition)
         while topicQueues[number].places.count <= index { topicQueues[number].places.append(-1) }
         if topicQueues[number].places[index] < 0 {
@@ -168,29 +159,22 @@ struct RecordAccumulator {
     /// Where an appended record is.
     struct Appended {
         var delivery: BatchDelivery
-        var partition: TopicPartition
         var place: Int32
         /// The record began a batch or filled one: time to ask for a plan.
         var isNews: Bool
     }
 
-    /// Puts a record into the open batch of its partition, or into a new one.
+    /// Puts a record into the open batch of its partition, or into a new one. `number` is the topic's.
     mutating func append(
-        _ record: ProducerRecord, to partition: Int32, size: Int, timestamp: Int64, now: NIODeadline
+        _ record: ProducerRecord, to partition: Int32, number: Int, size: Int, timestamp: Int64, now: NIODeadline
     ) -> Appended {
-        let index = place(of: record.topic, partition)
-        // Taken out and put back: a batch that is held twice would be copied.
-        if var last = queues[index].waiting.popLast() {
-            if !last.isClosed, last.attempts == 0, last.size + size <= limits.batchSize {
-                let before = last.size
-                let place = last.append(record, timestamp: timestamp)
-                bufferedBytes += last.size - before
-                let delivery = last.delivery
-                queues[index].waiting.append(last)
-                return Appended(delivery: delivery, partition: queues[index].partition, place: place, isNews: false)
-            }
-            last.isClosed = true
-            queues[index].waiting.append(last)
+        let index = place(of: record.topic, number, partition)
+        if let last = queues[index].waiting.indices.last,
+            let (delivery, place, growth) = queues[index].waiting[last].appendIfOpen(
+                record, size: size, timestamp: timestamp, limit: limits.batchSize)
+        {
+            bufferedBytes += growth
+            return Appended(delivery: delivery, place: place, isNews: false)
         }
         var batch = ProducerBatch(
             id: nextID, idSpan: Self.idSpan, partition: queues[index].partition, created: now,
@@ -202,7 +186,7 @@ struct RecordAccumulator {
         openBatches += 1
         let delivery = batch.delivery
         queues[index].waiting.append(batch)
-        return Appended(delivery: delivery, partition: queues[index].partition, place: place, isNews: true)
+        return Appended(delivery: delivery, place: place, isNews: true)
     }
 
     /// How many records a run has taken, and where they are.
@@ -218,18 +202,19 @@ struct RecordAccumulator {
     /// counts) into the open batch of the partition whose turn it is: as many of them as it takes. The first one has its
     /// partition chosen, and begins a batch if it must.
     mutating func appendRun(
-        of records: some RandomAccessCollection<ProducerRecord>, _ topic: ClusterMetadata.Topic, sizeLimit: Int,
-        timestamp: Int64, now: NIODeadline
+        of records: some RandomAccessCollection<ProducerRecord>, _ topic: ClusterMetadata.Topic, number: Int,
+        sizeLimit: Int, timestamp: Int64, now: NIODeadline
     ) throws(KafkaError) -> AppendedRun? {
         guard let first = records.first, first.isForAnyPartition(limits) else { return nil }
         let size = first.estimatedSize
         guard size <= sizeLimit else { return nil }
-        let partition = try choosePartition(first, topic, size: size)
-        let number = number(of: topic.name)
-        let begun = append(first, to: partition, size: size, timestamp: first.timestamp ?? timestamp, now: now)
+        let partition = try choosePartition(first, topic, number: number, size: size)
+        let begun = append(
+            first, to: partition, number: number, size: size, timestamp: first.timestamp ?? timestamp, now: now)
+        let index = place(of: topic.name, number, partition)
         var run = AppendedRun(
-            delivery: begun.delivery, partition: begun.partition, place: begun.place, count: 1, isNews: begun.isNews)
-        let index = place(of: topic.name, partition)
+            delivery: begun.delivery, partition: queues[index].partition, place: begun.place, count: 1,
+            isNews: begun.isNews)
         let isOnly = topic.partitions.count == 1
         // Taken out and put back: a batch that is held twice would be copied.
         guard first.timestamp == nil, var batch = queues[index].waiting.popLast() else { return run }

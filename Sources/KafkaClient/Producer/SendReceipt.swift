@@ -19,23 +19,24 @@ public struct SendReceipt: Sendable {
 
     init() {}
 
+    /// `partition` is asked for only where a run begins.
     mutating func add(
-        _ delivery: BatchDelivery, _ partition: TopicPartition, place: Int32, timestamp: Int64
+        _ delivery: BatchDelivery, place: Int32, timestamp: Int64, partition: () -> TopicPartition
     ) {
         count += 1
         if let last = rest.indices.last {
             if rest[last].isExtended(by: delivery, place, timestamp) { return rest[last].count += 1 }
-        } else if let first, first.isExtended(by: delivery, place, timestamp) {
-            self.first?.count += 1
+        } else if first?.isExtended(by: delivery, place, timestamp) == true {
+            first?.count += 1
             return
         }
-        let run = Run(delivery: delivery, partition: partition, place: place, count: 1, timestamp: timestamp)
+        let run = Run(delivery: delivery, partition: partition(), place: place, count: 1, timestamp: timestamp)
         if first == nil { first = run } else { rest.append(run) }
     }
 
     /// Adds records that lie side by side.
     mutating func add(_ run: RecordAccumulator.AppendedRun, timestamp: Int64) {
-        add(run.delivery, run.partition, place: run.place, timestamp: timestamp)
+        add(run.delivery, place: run.place, timestamp: timestamp) { run.partition }
         guard run.count > 1 else { return }
         count += run.count - 1
         if let last = rest.indices.last {

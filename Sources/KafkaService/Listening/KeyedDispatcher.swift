@@ -19,6 +19,9 @@ struct KeyedDispatcher<Work: Sendable>: Sendable {
     /// Whether ``next()`` has something to give.
     var hasReady: Bool { !ready.isEmpty }
 
+    /// How many may be taken at the same time, by as many workers.
+    var readyLanes: Int { ready.count }
+
     /// Puts a piece at the end of its lane.
     mutating func enqueue(_ work: Work, lane: Int) {
         queued += 1

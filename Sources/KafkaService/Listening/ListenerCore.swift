@@ -139,35 +139,49 @@ final class ListenerCore: Sendable {
 
     /// Takes polled records: puts them on their lanes, or aside until they are due.
     func accept(_ batches: [ConsumerBatch], now: Int64) {
-        let waiters = state.withLockedValue { state -> [CheckedContinuation<Void, Never>] in
-            for batch in batches {
-                guard let partition = state.partitions[batch.topicPartition] else { continue }
+        let partitions = state.withLockedValue { $0.partitions }
+        for batch in batches {
+            guard let partition = partitions[batch.topicPartition] else { continue }
+            // Cut and hashed before the lock is taken, for which all workers wait.
+            let work = partition.stage == 0 ? pieces(of: batch, partition) : []
+            let waiters = state.withLockedValue { state -> [CheckedContinuation<Void, Never>] in
+                guard state.partitions[batch.topicPartition] === partition else { return [] }
                 partition.highWatermark = batch.highWatermark
-                var start = batch.records.startIndex
-                for index in batch.records.indices {
-                    let record = batch.records[index]
-                    state.pending -= partition.tracker.pending
-                    partition.tracker.begin(record.offset)
-                    state.pending += partition.tracker.pending
-                    if partition.stage > 0 {
-                        let due = RetryHeaders.integer(record.headers, RetryHeaders.due) ?? 0
-                        if due > now || !partition.delayed.isEmpty {
-                            partition.delayed.append((record, due))
-                            start = index + 1
-                            continue
-                        }
-                    }
-                    if isBatch {
-                        let isFull = index - start + 1 == maximumBatch
-                        guard isFull || index == batch.records.endIndex - 1 else { continue }
-                    }
-                    enqueue(ListenerWork(partition: partition, records: batch.records[start...index]), &state)
-                    start = index + 1
-                }
+                state.pending -= partition.tracker.pending
+                for record in batch.records { partition.tracker.begin(record.offset) }
+                state.pending += partition.tracker.pending
+                for piece in work { state.dispatcher.enqueue(piece.work, lane: piece.lane) }
+                if partition.stage > 0 { acceptRetries(batch, partition, now: now, &state) }
+                return wakeWorkers(&state)
             }
-            return wakeWorkers(&state)
+            for waiter in waiters { waiter.resume() }
         }
-        for waiter in waiters { waiter.resume() }
+    }
+
+    /// One record each, or for batch handlers as many as they take.
+    private func pieces(of batch: ConsumerBatch, _ partition: AssignedPartition) -> [(work: ListenerWork, lane: Int)] {
+        var pieces: [(work: ListenerWork, lane: Int)] = []
+        let size = isBatch ? maximumBatch : 1
+        pieces.reserveCapacity(batch.records.count / size + 1)
+        for start in stride(from: batch.records.startIndex, to: batch.records.endIndex, by: size) {
+            let end = min(start + size, batch.records.endIndex)
+            let work = ListenerWork(partition: partition, records: batch.records[start..<end])
+            pieces.append((work, lane(of: work)))
+        }
+        return pieces
+    }
+
+    /// Records of a retry topic wait until they are due, each behind those before it.
+    private func acceptRetries(_ batch: ConsumerBatch, _ partition: AssignedPartition, now: Int64, _ state: inout State)
+    {
+        for record in batch.records {
+            let due = RetryHeaders.integer(record.headers, RetryHeaders.due) ?? 0
+            if due > now || !partition.delayed.isEmpty {
+                partition.delayed.append((record, due))
+            } else {
+                enqueue(ListenerWork(partition: partition, records: [record]), &state)
+            }
+        }
     }
 
     /// Puts what has become due on its lane. Returns when the next record is due, if one waits.
@@ -214,15 +228,20 @@ final class ListenerCore: Sendable {
 
     private func wakeWorkers(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
         var waiters: [CheckedContinuation<Void, Never>] = []
-        while waiters.count < state.dispatcher.queued, let waiter = state.idle.popFirst() { waiters.append(waiter) }
+        while waiters.count < state.dispatcher.readyLanes, let waiter = state.idle.popFirst() { waiters.append(waiter) }
         return waiters
     }
 
     /// Ends a piece of work and takes the next; nil when there is none at the moment.
-    func next(after finished: (work: ListenerWork, lane: Int)? = nil) -> (work: ListenerWork, lane: Int)? {
+    ///
+    /// - Parameter done: The offset of the piece's record if that is done now: told here, it costs no lock of its own.
+    func next(
+        after finished: (work: ListenerWork, lane: Int)? = nil, done: Int64? = nil
+    ) -> (work: ListenerWork, lane: Int)? {
         let (next, waiters) = state.withLockedValue { state in
             var waiters: [CheckedContinuation<Void, Never>] = []
             if let finished {
+                if let done { Self.finish(CollectionOfOne(done), of: finished.work.partition, &state) }
                 state.dispatcher.finish(lane: finished.lane)
                 finished.work.partition.running -= 1
                 waiters = Self.takeDrained(&state)
@@ -252,12 +271,16 @@ final class ListenerCore: Sendable {
 
     /// The records at these offsets are done.
     func finish(_ offsets: some Sequence<Int64>, of partition: AssignedPartition) {
-        state.withLockedValue { state in
-            guard !partition.isRevoked else { return }
-            let before = partition.tracker.pending
-            for offset in offsets { partition.tracker.finish(offset) }
-            state.pending -= before - partition.tracker.pending
-        }
+        state.withLockedValue { Self.finish(offsets, of: partition, &$0) }
+    }
+
+    private static func finish(
+        _ offsets: some Sequence<Int64>, of partition: AssignedPartition, _ state: inout State
+    ) {
+        guard !partition.isRevoked else { return }
+        let before = partition.tracker.pending
+        for offset in offsets { partition.tracker.finish(offset) }
+        state.pending -= before - partition.tracker.pending
     }
 
     /// Whether this work is pointless: its partition is another member's, or the listener stops.

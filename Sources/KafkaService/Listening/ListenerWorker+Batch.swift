@@ -63,14 +63,15 @@ extension ListenerWorker {
         _ rest: ArraySlice<Attempt>, _ work: ListenerWork,
         _ body: @Sendable ([Message<Value>]) async throws -> Void
     ) async {
-        for attempt in rest {
-            await handle(attempt, work) { message in
+        for attempt in rest where !core.isAbandoned(work) {
+            let isDone = await handle(attempt, work) { message in
                 do {
                     try await body([message])
                 } catch let failure as BatchFailure {
                     throw failure.cause
                 }
             }
+            if isDone { core.finish(CollectionOfOne(attempt.record.offset), of: work.partition) }
         }
     }
 

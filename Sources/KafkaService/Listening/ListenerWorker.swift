@@ -36,26 +36,27 @@ struct ListenerWorker<Value: Sendable>: Sendable {
 
     func run() async {
         var finished: (work: ListenerWork, lane: Int)?
+        var done: Int64?
         while true {
-            if let next = core.next(after: finished) {
-                await handle(next.work)
+            if let next = core.next(after: finished, done: done) {
+                done = await handle(next.work)
                 finished = next
             } else {
-                finished = nil
+                (finished, done) = (nil, nil)
                 guard await core.waitForWork() else { return }
             }
         }
     }
 
-    private func handle(_ work: ListenerWork) async {
+    /// Returns the offset of the record that is done now, for the core to be told.
+    private func handle(_ work: ListenerWork) async -> Int64? {
         switch handler {
         case .record(let body):
-            for record in work.records {
-                guard let message = await decode(record, work) else { continue }
-                await handle(Attempt(record: record, message: message), work, body)
-            }
+            guard let record = work.records.first, let message = await decode(record, work) else { return nil }
+            return await handle(Attempt(record: record, message: message), work, body) ? record.offset : nil
         case .batch(let body):
             await handleBatch(work, body)
+            return nil
         }
     }
 
@@ -83,28 +84,28 @@ struct ListenerWorker<Value: Sendable>: Sendable {
 
     // MARK: - One message
 
-    /// Calls the handler until it succeeds or the message is handed on.
+    /// Calls the handler until it succeeds or the message is handed on. Returns whether it succeeded and the message
+    /// counts as done with that, of which the caller tells the core.
     func handle(
         _ first: Attempt, _ work: ListenerWork, _ body: @Sendable (Message<Value>) async throws -> Void
-    ) async {
+    ) async -> Bool {
         var message = first.message
         var attempt = 1
-        while !core.isAbandoned(work) {
+        // At first the core has just handed it out.
+        while attempt == 1 || !core.isAbandoned(work) {
             do {
                 try await call(TraceContext(headers: message.headers)) { try await body(message) }
-                if configuration.acknowledgement == .afterSuccess {
-                    core.finish(CollectionOfOne(message.offset), of: work.partition)
-                }
-                return
+                return configuration.acknowledgement == .afterSuccess
             } catch {
-                guard !hasEnded(error, work) else { return }
+                guard !hasEnded(error, work) else { return false }
                 guard await settle(first.record, work, attempt: attempt, attempts: message.attempt, error) else {
-                    return
+                    return false
                 }
                 attempt += 1
                 message.attempt += 1
             }
         }
+        return false
     }
 
     /// Calls a handler within its trace, and takes the time.

@@ -64,13 +64,23 @@ public struct BytesSerde: Serde {
     public func decode(_ bytes: ByteBuffer) -> ByteBuffer { bytes }
 }
 
-/// JSON by Foundation's coders; the only place that knows them.
+/// JSON by Foundation's coders, and by our own decoder where that comes to the same.
 enum JSONText {
-    static func encode(_ value: some Encodable) throws -> ByteBuffer {
+    private static let encoder: JSONEncoder = {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
         // The same value gives the same bytes, whatever the process.
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }()
+
+    private static let decoder: JSONDecoder = {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        return decoder
+    }()
+
+    static func encode(_ value: some Encodable) throws -> ByteBuffer {
         do {
             return ByteBuffer(bytes: try encoder.encode(value))
         } catch {
@@ -80,8 +90,7 @@ enum JSONText {
     }
 
     static func decode<Value: Decodable>(_ type: Value.Type, from bytes: ByteBuffer) throws -> Value {
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
+        if let document = JSONDocument(bytes), let value = JSONDocumentDecoder.decode(type, document) { return value }
         do {
             return try decoder.decode(type, from: Data(bytes.readableBytesView))
         } catch {

@@ -137,7 +137,7 @@ struct ConsoleConsumerCommand: AsyncParsableCommand {
             case nil: break
             }
         } else if let include {
-            let pattern = try NamePattern(include)
+            let pattern = try TopicPattern(option: include)
             let admin = try KafkaAdminClient(
                 configuration: configuration.client, logger: log.logger("admin", default: .warning))
             let matching = try await admin.listTopics().map(\.name).filter(pattern.matches)

@@ -64,7 +64,7 @@ struct GetOffsetsCommand: AsyncParsableCommand {
     func run() async throws {
         let spec = try spec()
         let wanted = try wantedPartitions()
-        let pattern = try topic.map { text throws(CommandFailure) in try NamePattern(text) }
+        let pattern = try topic.map { text throws(CommandFailure) in try TopicPattern(option: text) }
         let admin = try KafkaAdminClient(
             configuration: client.adminConfiguration(), logger: log.logger("admin", default: .error))
         do {

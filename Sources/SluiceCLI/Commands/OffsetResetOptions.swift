@@ -67,7 +67,7 @@ struct OffsetResetOptions: ParsableArguments {
         if let toDatetime, ResetTime.datetime(toDatetime) == nil {
             throw ValidationError("--to-datetime \(toDatetime): write a time such as 2026-11-22T14:30:00.000")
         }
-        if let byDuration, ResetTime.duration(byDuration) == nil {
+        if let byDuration, Duration(iso8601: byDuration) == nil {
             throw ValidationError("--by-duration \(byDuration): write a duration such as P1DT2H30M")
         }
         if dryRun, execute { throw ValidationError("--dry-run and --execute contradict each other") }
@@ -104,7 +104,7 @@ struct OffsetResetOptions: ParsableArguments {
         let first = try await ends(.earliest), last = try await ends(.latest)
         let time =
             toDatetime.flatMap(ResetTime.datetime)
-            ?? byDuration.flatMap(ResetTime.duration).map { WallClock.now() - $0 }
+            ?? byDuration.flatMap { Duration(iso8601: $0) }.map { WallClock.now() - Int64($0 / .milliseconds(1)) }
         var timed: [TopicPartition: Int64] = [:]
         if let time { timed = try await ends(.timestamp(time)) }
         var result: [(TopicPartition, Int64)] = []

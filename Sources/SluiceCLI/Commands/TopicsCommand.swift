@@ -110,7 +110,7 @@ struct TopicsCommand: AsyncParsableCommand {
         guard let topic else { return all }
         // A name that is there is meant literally, whatever its dots say to a regular expression.
         if all.contains(topic) { return [topic] }
-        let pattern = try NamePattern(topic)
+        let pattern = try TopicPattern(option: topic)
         let matching = all.filter(pattern.matches)
         if matching.isEmpty, !ifExists, action != .list {
             throw CommandFailure("topic '\(topic)' does not exist; 'sluice topics --list' shows those that do")

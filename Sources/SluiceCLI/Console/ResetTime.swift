@@ -50,33 +50,6 @@ enum ResetTime {
         return minutes * 60_000 + milliseconds
     }
 
-    /// Reads ISO 8601's `P1DT2H3M4S`, or parts of it.
-    static func duration(_ text: String) -> Int64? {
-        guard text.first == "P", text.count > 1 else { return nil }
-        var milliseconds: Int64 = 0
-        var isTime = false
-        var digits = ""
-        var units: [Character] = ["D", "H", "M", "S"]
-        for character in text.dropFirst() {
-            if character.isASCII, character.isNumber {
-                digits.append(character)
-                continue
-            }
-            if character == "T", !isTime, digits.isEmpty {
-                isTime = true
-                continue
-            }
-            guard let place = units.firstIndex(of: character), (character == "D") != isTime, digits.count <= 9,
-                let value = Int64(digits)
-            else { return nil }
-            let factors: [Character: Int64] = ["D": 86_400_000, "H": 3_600_000, "M": 60_000, "S": 1000]
-            milliseconds += value * (factors[character] ?? 0)
-            units.removeSubrange(...place)
-            digits = ""
-        }
-        return digits.isEmpty && text.last != "T" ? milliseconds : nil
-    }
-
     private static func isLeap(_ year: Int64) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
 
     private static func daysOf(_ month: Int64, _ year: Int64) -> Int64 {

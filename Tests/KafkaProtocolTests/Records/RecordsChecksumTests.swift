@@ -1,4 +1,5 @@
 import CCRC32C
+import Foundation
 import KafkaProtocol
 import NIOCore
 import Testing
@@ -56,6 +57,23 @@ struct RecordsChecksumTests {
     ])
     func murmur2IsThatOfJava(_ text: String, _ expected: Int32) {
         #expect(Murmur2.hash(ByteBuffer(string: text)) == expected)
+    }
+
+    /// librdkafka's answers, and Apache Kafka's: `Fixtures/make_murmur2_fixture.py`.
+    @Test func tenThousandKeysGoWhereOthersPutThem() throws {
+        let path = RecordFixtures.folder.appending(path: "murmur2-partitions.bin")
+        var expected = ByteBuffer(bytes: try Data(contentsOf: path))
+        for number in 0..<UInt32(10_000) {
+            var state = number &* 2_654_435_761 &+ 1
+            let key = (0..<Int(number % 67)).map { _ -> UInt8 in
+                state = state &* 1_664_525 &+ 1_013_904_223
+                return UInt8(state >> 24)
+            }
+            let next = expected.readInteger(as: UInt16.self)
+            let partition = try #require(next)
+            #expect(Murmur2.partition(forKey: ByteBuffer(bytes: key), count: 1009) == Int32(partition), "key \(number)")
+        }
+        #expect(expected.readableBytes == 0)
     }
 
     @Test func partitionOfKeyIsNeverNegative() {
