@@ -3,7 +3,8 @@ public import KafkaService
 import NIOConcurrencyHelpers
 import NIOPosix
 
-/// A service's own database by its JDBC URL, through the drivers of the connectors: SQLite and MariaDB or MySQL.
+/// A service's own database by its JDBC URL, through the drivers of the connectors: SQLite, MariaDB or
+/// MySQL, and PostgreSQL.
 ///
 /// A few connections, each with a thread of its own, are made when they are needed; a transaction has one to itself.
 /// SQLite has one connection, because it has one writer at a time: transactions wait for each other here.
@@ -26,7 +27,8 @@ public final class SQLServiceDatabase: ServiceDatabase {
     /// Reads the URL; connects when a transaction begins.
     ///
     /// - Parameters:
-    ///   - url: Such as `jdbc:sqlite:orders.db` or `jdbc:mariadb://localhost:3306/orders`.
+    ///   - url: Such as `jdbc:sqlite:orders.db`, `jdbc:mariadb://localhost:3306/orders` or
+    ///     `jdbc:postgresql://localhost/orders`.
     ///   - user: The user, if the URL does not name one.
     ///   - password: The password, likewise.
     ///   - connections: How many transactions may be open at once; SQLite has one.

@@ -7,7 +7,7 @@ import Testing
 
 /// Every call that waits for a broker stops waiting when its task is cancelled, ends in time when the broker is silent,
 /// and lets the client be closed all the same. The broker's answers are held up for a minute.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(3)))
 struct CancellationTests {
     /// A call, and the request during which it is caught.
     enum Call: String, CaseIterable, Sendable {

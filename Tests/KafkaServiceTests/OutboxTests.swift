@@ -9,26 +9,28 @@ import Testing
 
 /// Which database a test runs on.
 enum DatabaseKind: String, CaseIterable, Sendable {
-    case sqlite, mariaDB
+    case sqlite, mariaDB, postgreSQL
 
     /// The URL of an empty database; the caller removes `folder`.
     func makeURL(_ folder: String) async throws -> (url: String, user: String?, password: String?) {
+        let name = "service_\(UUID().uuidString.prefix(8).lowercased())"
         switch self {
         case .sqlite: return ("jdbc:sqlite:\(folder)/service.db", nil, nil)
         case .mariaDB:
-            // Its start blocks for seconds: not on one of the few threads that all tests share.
-            let (server, name) = try await withCheckedThrowingContinuation { continuation in
-                Thread.detachNewThread {
-                    continuation.resume(
-                        with: Result {
-                            let server = try MariaDBServer.shared()
-                            let name = "service_\(UUID().uuidString.prefix(8).lowercased())"
-                            try server.makeDatabase(name)
-                            return (server, name)
-                        })
-                }
-            }
+            let server = try await started(MariaDBServer.shared)
+            try server.makeDatabase(name)
             return (server.url(name), "root", MariaDBServer.password)
+        case .postgreSQL:
+            let server = try await started(PostgreSQLServer.shared)
+            try server.makeDatabase(name)
+            return (server.url(name), PostgreSQLServer.user, PostgreSQLServer.password)
+        }
+    }
+
+    /// A server's start blocks for seconds: not on one of the few threads that all tests share.
+    private func started<Server: Sendable>(_ start: @escaping @Sendable () throws -> Server) async throws -> Server {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Result(catching: start)) }
         }
     }
 }

@@ -65,6 +65,8 @@ struct SQLWriteText: Sendable, Hashable {
     var tail = ""
     /// How many parameters one row has.
     var parameterCount: Int
+    /// Whether it is run for one row at a time, so that its parameters are single values, never arrays of a column's.
+    var isForSingleRows = false
 
     /// The statement for `rows` rows at once.
     func text(rows: Int = 1) -> String {

@@ -158,7 +158,8 @@ package final class SQLSession {
             for write in writes.values.flatMap(\.values) { write.close() }
             writes = [:]
         }
-        let write = try connection.prepareWrite(SQLWriteText(head: sql, parameterCount: kinds.count))
+        let write = try connection.prepareWrite(
+            SQLWriteText(head: sql, parameterCount: kinds.count, isForSingleRows: true))
         writes[kinds, default: [:]][sql] = write
         return write
     }

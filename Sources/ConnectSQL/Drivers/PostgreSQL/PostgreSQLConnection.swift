@@ -61,7 +61,7 @@ final class PostgreSQLConnection: SQLConnection {
     }
 
     func prepareWrite(_ text: SQLWriteText) throws(SQLError) -> any SQLWrite {
-        try PostgreSQLWrite(self, text)
+        if text.isForSingleRows { try PostgreSQLStatement(self, text) } else { try PostgreSQLWrite(self, text) }
     }
 
     func begin() throws(SQLError) {
@@ -142,6 +142,21 @@ final class PostgreSQLConnection: SQLConnection {
         let detail = field("D").map { ": \($0)" } ?? ""
         let kind = isLost ? .connection : PostgreSQLError.kind(state)
         return SQLError(kind, sqlState: state, (field("M") ?? "unknown error") + detail)
+    }
+
+    /// Waits for the end of a command that was sent, and throws its first error.
+    func finishCommand() throws(SQLError) {
+        let handle = try open()
+        var failure: SQLError?
+        while let result = libpq.pointee.PQgetResult(handle) {
+            do throws(SQLError) {
+                try check(result)
+            } catch {
+                failure = failure ?? error
+            }
+            libpq.pointee.PQclear(result)
+        }
+        if let failure { throw failure }
     }
 
     // MARK: connecting

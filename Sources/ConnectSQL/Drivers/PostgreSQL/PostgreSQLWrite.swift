@@ -20,11 +20,11 @@ final class PostgreSQLWrite: SQLWrite {
         var isBusy = false
         for range in batch.ranges(rows: Self.rowsPerStatement, bytes: Self.bytesPerStatement) {
             let arrays = batch.columns.map { PostgreSQLArray.bytes($0, range) }
-            if isBusy { try finish() }
+            if isBusy { try connection.finishCommand() }
             try send(arrays)
             isBusy = true
         }
-        if isBusy { try finish() }
+        if isBusy { try connection.finishCommand() }
     }
 
     func close() {
@@ -48,20 +48,6 @@ final class PostgreSQLWrite: SQLWrite {
         let sent = libpq.pointee.PQsendQueryPrepared(
             handle, name, Int32(arrays.count), values, lengths, formats, 1)
         guard sent == 1 else { throw connection.failure(nil) }
-    }
-
-    private func finish() throws(SQLError) {
-        let handle = try connection.open()
-        var failure: SQLError?
-        while let result = libpq.pointee.PQgetResult(handle) {
-            do throws(SQLError) {
-                try connection.check(result)
-            } catch {
-                failure = failure ?? error
-            }
-            libpq.pointee.PQclear(result)
-        }
-        if let failure { throw failure }
     }
 }
 
