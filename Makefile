@@ -54,10 +54,10 @@ chaos: ## Three Connect workers, forty tasks, accidents (CHAOS_SECONDS=300 SEED=
 	python3 Tests/IntegrationTests/Support/connect_chaos.py .build/debug/sluice $(or $(CHAOS_SECONDS),300) $(or $(SEED),1) \
 		$(or $(DELIVERY),exactly-once)
 
-crash: ## Kill the broker 200 times under idempotent and transactional producers (ROUNDS=200)
+crash: ## Kill the broker 200 times under idempotent and transactional clients (ROUNDS=200)
 	@scripts/install-deps.sh build test
 	swift build --build-tests $(SWIFT_FLAGS)
-	SLUICE_KILL_ROUNDS=$(or $(ROUNDS),200) swift test --skip-build $(SWIFT_FLAGS) --filter DurabilityTests
+	SLUICE_KILL_ROUNDS=$(or $(ROUNDS),200) swift test --skip-build $(SWIFT_FLAGS) --filter "DurabilityTests|ClientTransactionTests"
 
 soak: ## Random histories of power cuts and kills, many seeds (SEEDS=20000 FIRST=0)
 	swift build --build-tests $(SWIFT_FLAGS)

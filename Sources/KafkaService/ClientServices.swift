@@ -13,11 +13,10 @@ extension KafkaProducer: Service {
     }
 }
 
-/// A consumer as a part of a service group: when the group shuts down, the sequences ``KafkaConsumer/records`` and
-/// ``KafkaConsumer/batches`` come to their end, and the consumer leaves its group.
+/// A consumer as a part of a service group: it runs until the group shuts down, then commits and leaves its consumer group.
 ///
-/// Put it behind the service that reads from it: groups shut down in reverse order, and the reader ends because the
-/// sequence does, which is success (`successTerminationBehavior: .ignore`).
+/// Put it before the service that reads from it, since groups shut down in reverse order, and let that one read within
+/// ``readUntilShutdown(_:)``.
 extension KafkaConsumer: Service {
     /// Waits for the shutdown, or for the task's cancellation.
     ///
@@ -31,5 +30,14 @@ extension KafkaConsumer: Service {
             // Cancelled: leave at once.
         }
         await close()
+    }
+
+    /// Runs `body`, in which the sequences ``KafkaConsumer/records`` and ``KafkaConsumer/batches`` end when the service
+    /// that reads them is to shut down: behind what the last poll brought (`max.poll.records` at most), so that nothing
+    /// is taken that is not worked on.
+    ///
+    /// `cancelOnGracefulShutdown()` would read one element ahead, which is then committed although nobody has seen it.
+    public func readUntilShutdown<Result>(_ body: () async throws -> Result) async rethrows -> Result {
+        try await withGracefulShutdownHandler(operation: body) { self.endReading() }
     }
 }

@@ -10,7 +10,8 @@ import Testing
 /// `SLUICE_KILL_ROUNDS` sets the number of kills (default 5).
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct ClientTransactionTests {
-    private static let count = 2_000
+    private static let rounds = ProcessInfo.processInfo.environment["SLUICE_KILL_ROUNDS"].flatMap { Int($0) } ?? 5
+    private static let count = rounds * 400
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     private func client(_ sluice: SluiceProcess) -> ClientConfiguration {
@@ -21,14 +22,41 @@ struct ClientTransactionTests {
     }
 
     /// Runs what blocks on a thread of its own.
-    private func blocking(_ body: @escaping @Sendable () throws -> Void) async throws {
+    private static func blocking(_ body: @escaping @Sendable () throws -> Void) async throws {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
         }
     }
 
+    /// Kills the broker every 20 to 200 records, up to ``rounds`` times, while the next ones are converted.
+    private actor Killer {
+        private nonisolated(unsafe) let process: SluiceProcess
+        private(set) var kills = 0
+        private var next = Int.random(in: 20...200)
+        private var running: Task<Void, any Error>?
+
+        init(_ process: SluiceProcess) { self.process = process }
+
+        func passed(_ done: Int) async throws {
+            guard done >= next, kills < rounds else { return }
+            try await finish()
+            kills += 1
+            next = done + Int.random(in: 20...200)
+            nonisolated(unsafe) let process = process
+            running = Task {
+                try await ClientTransactionTests.blocking {
+                    usleep(.random(in: 0..<10_000))
+                    process.kill()
+                    try process.start()
+                }
+            }
+        }
+
+        func finish() async throws { try await running?.value }
+    }
+
     /// Converts until everything is converted. A failed transaction is aborted and its records are read again.
-    private func convert(_ client: ClientConfiguration, _ progress: @escaping @Sendable (Int) -> Void) async throws {
+    private func convert(_ client: ClientConfiguration, _ killer: Killer) async throws {
         var producing = ProducerConfiguration(client: client)
         producing.transactionalID = "converter"
         var consuming = ConsumerConfiguration(client: client, groupID: "converter")
@@ -54,7 +82,7 @@ struct ClientTransactionTests {
                         group: ConsumerGroupMetadata(groupID: "converter"))
                 }
                 done = last.offset + 1
-                progress(Int(done))
+                try await killer.passed(Int(done))
             } catch let error as KafkaError where error.isAbortable || error.isRetriable {
                 // Aborted, or committed without our hearing of it: the committed offset knows.
                 done = try await consumer.committed([partition])[partition]?.offset ?? 0
@@ -66,7 +94,6 @@ struct ClientTransactionTests {
     }
 
     @Test func `every record is converted once although the broker is killed`() async throws {
-        let rounds = ProcessInfo.processInfo.environment["SLUICE_KILL_ROUNDS"].flatMap { Int($0) } ?? 5
         let sluice = try SluiceProcess()
         let client = client(sluice)
         let admin = try KafkaAdminClient(configuration: client, logger: logger)
@@ -75,29 +102,19 @@ struct ClientTransactionTests {
             try result.get()
         }
         await admin.close()
-        let producer = try KafkaProducer(configuration: ProducerConfiguration(client: client), logger: logger)
+        var feeding = ProducerConfiguration(client: client)
+        // A poll hands out whole batches: small ones make many transactions.
+        feeding.batchSize = 500
+        let producer = try KafkaProducer(configuration: feeding, logger: logger)
         _ = try await producer.send(
             contentsOf: (0..<Self.count).map { ProducerRecord(topic: "in", value: ByteBuffer(string: "\($0)")) })
         await producer.close()
 
-        let progress = AsyncStream<Int>.makeStream()
-        let converting = Task {
-            defer { progress.continuation.finish() }
-            try await convert(client) { progress.continuation.yield($0) }
-        }
         nonisolated(unsafe) let process = sluice
-        var kills = 0
-        var next = Int.random(in: 20...200)
-        for await done in progress.stream where done >= next && kills < rounds {
-            try await blocking {
-                process.kill()
-                try process.start()
-            }
-            kills += 1
-            next = done + Int.random(in: 20...200)
-        }
-        try await converting.value
-        #expect(kills == rounds)
+        let killer = Killer(process)
+        try await convert(client, killer)
+        try await killer.finish()
+        #expect(await killer.kills == Self.rounds)
 
         var reading = ConsumerConfiguration(client: client)
         reading.isolationLevel = .readCommitted

@@ -9,7 +9,8 @@ import Testing
 @Suite(.timeLimit(.minutes(2)))
 struct InterceptionTests {
     private func withBroker(_ body: (TestBroker, BrokerInterceptor) async throws -> Void) async throws {
-        let broker = try await TestBroker.startIntercepted(properties: ["num.partitions": "1"])
+        let broker = try await TestBroker.startIntercepted(
+            properties: ["num.partitions": "1", "group.min.session.timeout.ms": "100"])
         let interceptor = try #require(broker.interceptor)
         do {
             try await body(broker, interceptor)
@@ -130,7 +131,8 @@ struct InterceptionTests {
             try interceptor.intercept(.offsetFetch, .error(.coordinatorLoadInProgress))
             try interceptor.intercept(.listOffsets, .error(.leaderNotAvailable))
             try interceptor.intercept(.fetch, times: 2, .error(.notLeaderOrFollower))
-            let consumer = try consumer(broker, group: "g")
+            // A member whose first answer was lost is waited for, by Kafka too, until its session is over.
+            let consumer = try consumer(broker, group: "g") { $0.sessionTimeout = .seconds(3) }
             let events = EventLog()
             try await consumer.subscribe(["orders"]) { events.add($0) }
             #expect(try await consumer.take(10).count == 10)
@@ -187,7 +189,7 @@ struct InterceptionTests {
                         try await producer.withTransaction { transaction in
                             try await transaction.send(contentsOf: records(round * 10..<(round + 1) * 10))
                             try await transaction.sendOffsets(
-                                [TopicPartition(topic: "in", partition: 0): OffsetAndMetadata(offset: Int64(round))],
+                                [TopicPartition(topic: "orders", partition: 0): OffsetAndMetadata(offset: Int64(round))],
                                 group: ConsumerGroupMetadata(groupID: "g"))
                         }
                         break

@@ -29,19 +29,16 @@ import Testing
             try await consumer.subscribe(["orders"])
             let log = Log<String>()
             let reader = Work {
-                for try await record in consumer.records {
-                    log.append("begin \(record.record.offset)")
-                    try await Task.sleep(for: .milliseconds(200))
-                    log.append("end \(record.record.offset)")
+                try await consumer.readUntilShutdown {
+                    for try await record in consumer.records {
+                        log.append("begin \(record.record.offset)")
+                        try await Task.sleep(for: .milliseconds(200))
+                        log.append("end \(record.record.offset)")
+                    }
                 }
                 log.append("over")
             }
-            let group = ServiceGroup(
-                configuration: .init(
-                    services: [
-                        .init(service: producer), .init(service: reader, successTerminationBehavior: .ignore),
-                        .init(service: consumer),
-                    ], logger: testLogger))
+            let group = ServiceGroup(services: [producer, consumer, reader], logger: testLogger)
             let running = Task { try await group.run() }
             try await eventually("a record") { log.count > 0 }
             try await producer.enqueue(ProducerRecord(topic: "orders", value: ByteBuffer(string: "lingers")))

@@ -54,19 +54,14 @@ enum DocumentationSnippets {
         let consumer: KafkaConsumer
 
         func run() async throws {
-            for try await entry in consumer.records { print(entry.topicPartition) }
+            try await consumer.readUntilShutdown {
+                for try await entry in consumer.records { print(entry.topicPartition) }
+            }
         }
     }
 
     static func bareClients(_ producer: KafkaProducer, _ consumer: KafkaConsumer, _ logger: Logger) async throws {
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [
-                    .init(service: producer),
-                    .init(service: Reader(consumer: consumer), successTerminationBehavior: .ignore),
-                    .init(service: consumer),
-                ],
-                logger: logger))
+        let group = ServiceGroup(services: [producer, consumer, Reader(consumer: consumer)], logger: logger)
         try await group.run()
     }
 }

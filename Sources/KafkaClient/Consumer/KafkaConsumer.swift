@@ -179,18 +179,23 @@ public final class KafkaConsumer: Sendable {
 
     // MARK: - Closing
 
-    /// Lets the reader come to its end in good order, before ``close(leavesGroup:)``: no poll hands out anything more,
-    /// and the sequences end. Returns when what was handed out before is done with, which the next poll shows, or when
-    /// `timeout` has passed or the task is cancelled.
+    /// No poll hands out anything more, and the sequences end.
+    package func endReading() {
+        state.withLockedValue { $0.isEnding = true }
+        signal.notify()
+    }
+
+    /// Lets the reader come to its end in good order, before ``close(leavesGroup:)``: ``endReading()``, then a wait until
+    /// what was handed out before is done with, which the next poll shows, or until `timeout` has passed or the task is
+    /// cancelled.
     package func finishReading(timeout: Duration = .seconds(30)) async {
+        endReading()
         let waiter = Waiter<Void>()
         let isOver = state.withLockedValue { state in
-            state.isEnding = true
             guard state.isPolling || state.hasHandedOut else { return true }
             state.endWaiters.append(waiter)
             return false
         }
-        signal.notify()
         guard !isOver else { return }
         let alarm = eventLoop.scheduleTask(in: TimeAmount(timeout)) { waiter.finish(.success(())) }
         defer { alarm.cancel() }
