@@ -189,7 +189,7 @@ struct InterceptionTests {
                         try await producer.withTransaction { transaction in
                             try await transaction.send(contentsOf: records(round * 10..<(round + 1) * 10))
                             try await transaction.sendOffsets(
-                                [TopicPartition(topic: "orders", partition: 0): OffsetAndMetadata(offset: Int64(round))],
+                                [TopicPartition(topic: "orders", partition: 0): OffsetAndMetadata(offset: 1)],
                                 group: ConsumerGroupMetadata(groupID: "g"))
                         }
                         break
