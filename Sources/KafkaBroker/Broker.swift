@@ -39,7 +39,7 @@ public final class Broker: Sendable {
     private struct Running {
         var node: BrokerNode
         var servers: [any Channel]
-        var maintenance: RepeatedTask
+        var maintenance: [RepeatedTask]
         var ownGroup: MultiThreadedEventLoopGroup?
         var address: Address
     }
@@ -85,7 +85,7 @@ public final class Broker: Sendable {
     @discardableResult
     public func start() async throws(BrokerError) -> Address {
         if let address = running.withLockedValue({ $0?.address }) { return address }
-        var keys: [(TLSContext?, TokenVerifier?)] = []
+        var keys: [(TLSContextSource?, TokenVerifier?)] = []
         for listener in configuration.listeners { keys.append(try securityContext(listener)) }
         let ownGroup =
             givenGroup == nil ? MultiThreadedEventLoopGroup(numberOfThreads: configuration.networkThreads) : nil
@@ -111,7 +111,9 @@ public final class Broker: Sendable {
         }
         let port = servers.first?.localAddress?.port ?? configuration.port
         node.resumeTransactions()
-        let maintenance = scheduleMaintenance(of: node, on: group.next())
+        let maintenance = [
+            scheduleMaintenance(of: node, on: group.next()), scheduleIdleChecks(of: node, on: group.next()),
+        ].compactMap { $0 }
         let address = Address(host: configuration.host, port: port)
         running.withLockedValue {
             $0 = Running(
@@ -127,7 +129,7 @@ public final class Broker: Sendable {
             return running
         }
         guard let ended else { return }
-        ended.maintenance.cancel()
+        for task in ended.maintenance { task.cancel() }
         for server in ended.servers { try? await server.close().get() }
         await ended.node.closeConnections()
         await ended.node.close()
@@ -151,9 +153,21 @@ public final class Broker: Sendable {
         }
     }
 
-    private func securityContext(_ listener: Listener) throws(BrokerError) -> (TLSContext?, TokenVerifier?) {
+    /// Idle connections are closed within a quarter of `connections.max.idle.ms`, half a minute at most, after their time.
+    private func scheduleIdleChecks(of node: BrokerNode, on eventLoop: any EventLoop) -> RepeatedTask? {
+        let idle = configuration.connectionsMaxIdle
+        guard idle >= 0 else { return nil }
+        let interval = TimeAmount.milliseconds(max(10, min(idle / 4, 30_000)))
+        return eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            node.closeIdleConnections(.milliseconds(min(idle, 1 << 50)))
+        }
+    }
+
+    private func securityContext(_ listener: Listener) throws(BrokerError) -> (TLSContextSource?, TokenVerifier?) {
         do throws(TLSError) {
-            let tls = try listener.tls.map { settings throws(TLSError) in try TLSContext(settings, role: .server) }
+            let tls = try listener.tls.map { settings throws(TLSError) in
+                try TLSContextSource(settings, role: .server)
+            }
             guard listener.mechanisms.contains("OAUTHBEARER") else { return (tls, nil) }
             return (tls, try TokenVerifier(listener.tokenRules))
         } catch {
@@ -163,11 +177,17 @@ public final class Broker: Sendable {
 
     private func listen(
         _ node: BrokerNode, _ group: any EventLoopGroup, _ listener: Listener,
-        _ keys: (TLSContext?, TokenVerifier?)
+        _ keys: (TLSContextSource?, TokenVerifier?)
     ) async throws -> any Channel {
+        let logger = logger
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 512)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPacer(node: node))
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10)
@@ -175,12 +195,21 @@ public final class Broker: Sendable {
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 256 * 1024, high: 1024 * 1024))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard node.register(channel) else { throw ChannelError.operationUnsupported }
+                    switch node.register(channel) {
+                    case .welcome: break
+                    case .refused: throw ChannelError.operationUnsupported
+                    case .throttled(let hold):
+                        // Its bytes stay where they are until it is closed.
+                        _ = channel.setOption(.autoRead, value: false)
+                        channel.eventLoop.scheduleTask(in: .milliseconds(Int64(hold))) { channel.close(promise: nil) }
+                        return
+                    }
+                    let tls = keys.0?.current(logger: logger, listener: listener)
                     let bound = BoundListener(
-                        listener: listener, port: channel.localAddress?.port ?? listener.port, tls: keys.0,
+                        listener: listener, port: channel.localAddress?.port ?? listener.port, tls: tls,
                         tokens: keys.1)
                     let pipeline = channel.pipeline.syncOperations
-                    if let tls = keys.0 { try pipeline.addHandler(TLSHandler(tls)) }
+                    if let tls { try pipeline.addHandler(TLSHandler(tls)) }
                     try pipeline.addHandler(ConnectionHandler(node: node, listener: bound))
                 }
             }
@@ -204,5 +233,22 @@ public final class Broker: Sendable {
             default: "\(error)"
             }
         return BrokerError(.bind, "The broker cannot listen on \(address): \(reason).", cause: error)
+    }
+}
+
+extension TLSContextSource {
+    /// The listener's keys; new files that cannot be used are logged, and the old keys stay.
+    fileprivate func current(logger: Logger, listener: Listener) -> TLSContext {
+        let (context, change) = current()
+        switch change {
+        case .none: break
+        case .reloaded:
+            logger.info("the keys of a listener were read anew", metadata: ["listener": "\(listener.name)"])
+        case .failed(let error):
+            logger.error(
+                "the keys of a listener have changed and cannot be used, the old ones stay",
+                metadata: ["listener": "\(listener.name)", "error": "\(error)"])
+        }
+        return context
     }
 }

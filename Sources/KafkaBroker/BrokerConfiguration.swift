@@ -54,6 +54,14 @@ public struct BrokerConfiguration: Sendable {
     public var maxPendingResponses = 1000
     /// Connections at a time.
     public var maxConnections = Int(Int32.max)
+    /// `connections.max.idle.ms`: milliseconds after which a connection without traffic is closed; negative: never.
+    public var connectionsMaxIdle: Int64 = 600_000
+    /// `max.connection.creation.rate`: connections accepted in a second.
+    public var maxConnectionCreationRate = Int(Int32.max)
+    /// `queued.max.request.bytes`: bytes that the requests of all connections may hold; -1 for no limit.
+    public var queuedMaxRequestBytes = -1
+    /// What was changed while the broker runs.
+    var changes = BrokerConfigChanges()
     /// Milliseconds between two looks for old segments.
     public var retentionCheckInterval: Int64 = 300_000
     /// Event loop threads, if the broker makes its own group.
@@ -79,7 +87,7 @@ public struct BrokerConfiguration: Sendable {
     private var listenerProperties: [String: String] = [:]
     private static let listenerSettings: Set<String> = [
         "listeners", "advertised.listeners", "listener.security.protocol.map", "controller.listener.names",
-        "sasl.enabled.mechanisms",
+        "sasl.enabled.mechanisms", "connections.max.reauth.ms",
     ]
     /// Names that were given and mean nothing here; the caller should warn about them.
     public private(set) var unknownNames: [String] = []
@@ -113,6 +121,14 @@ public struct BrokerConfiguration: Sendable {
         try readAddresses()
         try readAuthorizer()
         readNumbers()
+        _ = try Self.connectionsByIP(properties["max.connections.per.ip.overrides"] ?? "")
+        readLimits()
+        guard queuedMaxRequestBytes <= 0 || queuedMaxRequestBytes >= maxRequestBytes else {
+            throw BrokerError(
+                .configuration,
+                "queued.max.request.bytes must be larger or equal to socket.request.max.bytes (\(maxRequestBytes)): "
+                    + "set both, or -1 for no limit.")
+        }
     }
 
     private mutating func readNumbers() {
@@ -150,25 +166,17 @@ public struct BrokerConfiguration: Sendable {
             ?? consumerGroupLimits.migration
         maxRequestBytes = int("socket.request.max.bytes") ?? maxRequestBytes
         fetchMaxBytes = int("fetch.max.bytes") ?? fetchMaxBytes
-        maxConnections = int("max.connections") ?? maxConnections
+        connectionsMaxIdle = int("connections.max.idle.ms").map { Int64($0) } ?? connectionsMaxIdle
+        queuedMaxRequestBytes = int("queued.max.request.bytes") ?? queuedMaxRequestBytes
         retentionCheckInterval = int("log.retention.check.interval.ms").map { Int64($0) } ?? retentionCheckInterval
         fetchSessionSlots = int("max.incremental.fetch.session.cache.slots") ?? fetchSessionSlots
         networkThreads = int("num.network.threads") ?? networkThreads
         quotaWindows.count = int("quota.window.num") ?? quotaWindows.count
         quotaWindows.size = int("quota.window.size.seconds").map { Int64($0) * 1000 } ?? quotaWindows.size
-        maxConnectionsPerIP = int("max.connections.per.ip") ?? maxConnectionsPerIP
         allowsEveryoneWithoutAcl = flag("allow.everyone.if.no.acl.found") ?? allowsEveryoneWithoutAcl
     }
 
     private mutating func readAuthorizer() throws(BrokerError) {
-        for item in ConfigKey.items(properties["max.connections.per.ip.overrides"] ?? "") {
-            guard let colon = item.lastIndex(of: ":"), let count = Int(item[item.index(after: colon)...]), count >= 0
-            else {
-                throw BrokerError(
-                    .configuration, "max.connections.per.ip.overrides: \(item) is not of the form address:count.")
-            }
-            maxConnectionsByIP[String(item[..<colon])] = count
-        }
         if let name = properties["authorizer.class.name"] {
             guard name.isEmpty || Authorizer.classNames.contains(name) else {
                 throw BrokerError(
@@ -232,50 +240,5 @@ public struct BrokerConfiguration: Sendable {
         var host = String(rest[..<colon])
         if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         return (name, host, port)
-    }
-}
-
-extension BrokerConfiguration {
-    /// The broker's default of a topic setting: what was configured, else Kafka's default.
-    func topicDefault(_ key: ConfigKey) -> (value: String, source: ConfigKey.Source) {
-        func hours(_ name: String) -> String? {
-            properties[name].flatMap { Int64($0) }.map { $0 < 0 ? "-1" : String($0 * 3_600_000) }
-        }
-        if let name = key.brokerName, let value = properties[name] { return (value, .staticBroker) }
-        switch key.name {
-        case "retention.ms":
-            let minutes = properties["log.retention.minutes"].flatMap { Int64($0) }
-            if let minutes { return (minutes < 0 ? "-1" : String(minutes * 60_000), .staticBroker) }
-            if let value = hours("log.retention.hours") { return (value, .staticBroker) }
-        case "segment.ms":
-            if let value = hours("log.roll.hours") { return (value, .staticBroker) }
-        case "flush.ms":
-            if let value = properties["log.flush.scheduler.interval.ms"] { return (value, .staticBroker) }
-        default:
-            break
-        }
-        return (key.defaultValue ?? "", .builtIn)
-    }
-
-    /// All settings of a topic in effect: its own over the broker's defaults.
-    func effectiveTopicConfiguration(_ own: [String: String]) -> [String: String] {
-        var result: [String: String] = [:]
-        for key in TopicConfigKeys.all { result[key.name] = own[key.name] ?? topicDefault(key).value }
-        return result
-    }
-
-    /// The value in effect of a broker setting, and whether it was configured.
-    func brokerValue(_ key: ConfigKey) -> (value: String?, source: ConfigKey.Source) {
-        if let value = properties[key.name] { return (value, .staticBroker) }
-        switch key.name {
-        case "listeners": return ("\(firstListener.name)://\(host):\(port)", .staticBroker)
-        case "log.dir", "log.dirs": return (dataDirectory, .staticBroker)
-        case "node.id", "broker.id": return (String(nodeID), .staticBroker)
-        case "num.partitions" where numPartitions != 1: return (String(numPartitions), .staticBroker)
-        case "auto.create.topics.enable" where !autoCreateTopics: return ("false", .staticBroker)
-        case "group.initial.rebalance.delay.ms" where groupInitialRebalanceDelay != 0:
-            return (String(groupInitialRebalanceDelay), .staticBroker)
-        default: return (key.defaultValue, .builtIn)
-        }
     }
 }

@@ -4,17 +4,20 @@ import Testing
 /// The tools as processes against a broker process; what they wrote is read with kcat, and the other way round.
 @Suite struct ToolsTests {
     /// A broker on a free port that ends with the test.
-    private final class BrokerProcess {
+    final class BrokerProcess {
         let process = Process()
         let folder = FileManager.default.temporaryDirectory.appending(path: "sluice-cli-\(UUID().uuidString.prefix(8))")
         private(set) var server = ""
 
-        init() throws {
+        /// - Parameter settings: lines of the broker's file.
+        init(settings: String = "") throws {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             let ready = folder.appending(path: "ready.json")
+            let file = folder.appending(path: "server.properties")
+            try settings.write(to: file, atomically: true, encoding: .utf8)
             process.executableURL = Tool.sluice
             process.arguments = [
-                "broker", "--port", "0", "--data-dir", folder.appending(path: "data").path, "--ready-file", ready.path,
+                "broker", file.path, "--port", "0", "--data-dir", folder.appending(path: "data").path, "--ready-file", ready.path,
                 "--log-level", "error",
             ]
             process.standardOutput = FileHandle.nullDevice
@@ -216,7 +219,7 @@ import Testing
 }
 
 /// Programs, run to their end.
-private enum Tool {
+enum Tool {
     struct Result: Equatable {
         var status: Int32
         var output: String
@@ -266,7 +269,7 @@ private enum Tool {
     }
 }
 
-private enum SourceRoot {
+enum SourceRoot {
     static let url = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 }

@@ -64,21 +64,58 @@ struct QuotaTests {
         #expect(manager.largest(.produce, user: "b", clientID: "") == 40_000)
     }
 
-    private func set(_ limits: [String: Double], client: String, _ connection: RawConnection) throws {
-        var entity = AlterClientQuotasRequest.EntryData.EntityData()
-        entity.entityType = "client-id"
-        entity.entityName = client
-        var entry = AlterClientQuotasRequest.EntryData()
-        entry.entity = [entity]
-        entry.ops = limits.map { key, value in
-            var op = AlterClientQuotasRequest.EntryData.OpData()
-            op.key = key
-            op.value = value
-            return op
+    /// KIP-124: in hundredths of a thread; no wait is longer than a window.
+    @Test("The time of requests is measured against a share of a thread")
+    func requestTime() {
+        let manager = QuotaManager()
+        let none: String? = nil
+        func wait(_ milliseconds: Int64) -> Int32 {
+            manager.recordRequest(nanoseconds: milliseconds * 1_000_000, user: "a", clientID: "x", now: 0)
         }
-        var request = AlterClientQuotasRequest()
-        request.entries = [entry]
-        #expect(try connection.call(request).entries.first?.errorCode == ErrorCode.none)
+        #expect(!manager.limitsRequests && wait(60_000) == 0)
+        manager.set(["request_percentage": 50], of: ["client-id": none])
+        // 50 % of the ten seconds that are measured are five.
+        #expect(manager.limitsRequests && wait(5000) == 0)
+        #expect(wait(100) == 200)
+        #expect(wait(5000) == 1000)
+        manager.set([:], of: ["client-id": none])
+        #expect(!manager.limitsRequests)
+    }
+
+    @Test("Connections of an address are counted; those that are closed again are not")
+    func connectionTime() {
+        let manager = QuotaManager(windows: .init(count: 2, size: 1000))
+        let none: String? = nil
+        manager.set(["connection_creation_rate": 2], of: ["ip": none])
+        manager.set(["connection_creation_rate": 1], of: ["ip": "10.0.0.1"])
+        #expect([0, 0, 0].map { manager.takeConnection(from: "10.0.0.2", now: $0) } == [0, 0, 500])
+        #expect([0, 0, 0].map { manager.takeConnection(from: "10.0.0.1", now: $0) } == [0, 1000, 1000])
+        #expect(manager.takeConnection(from: "10.0.0.1", now: 2001) == 0)
+    }
+
+    private func set(_ limits: [String: Double], client: String, _ connection: RawConnection) throws {
+        try connection.setQuotas(limits, name: client)
+    }
+
+    @Test("Who keeps the threads busy is told to wait, and not read from meanwhile")
+    func requests() async throws {
+        let broker = try await TestBroker.start()
+        let connection = try RawConnection(port: broker.port)
+        try connection.createTopic("t")
+        // A millionth: any request takes longer than the ten microseconds in ten seconds.
+        try connection.setQuotas(["request_percentage": 0.0001])
+        let start = ContinuousClock.now
+        let first = try connection.call(MetadataRequest(), version: 12)
+        #expect((1...1000).contains(first.throttleTimeMs), "\(first.throttleTimeMs)")
+        let fetched = try connection.call(RawConnection.fetchRequest("t", offset: 0), version: 12)
+        #expect((1...1000).contains(fetched.throttleTimeMs), "\(fetched.throttleTimeMs)")
+        #expect(ContinuousClock.now - start >= .milliseconds(Int(first.throttleTimeMs)))
+        // Others are not concerned.
+        let other = try RawConnection(port: broker.port)
+        let correlation = try other.send(MetadataRequest(), version: 12, client: "other")
+        #expect(
+            try other.receive(MetadataRequest.self, correlation: correlation, version: 12).throttleTimeMs == 0)
+        await broker.stop()
     }
 
     @Test("A producer that sends too much is told to wait, and not read from meanwhile")

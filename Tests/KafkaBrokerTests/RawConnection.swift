@@ -29,6 +29,12 @@ final class RawConnection {
 
     deinit { close(descriptor) }
 
+    /// How long to wait for the broker.
+    func setTimeout(milliseconds: Int) {
+        var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     func send(_ bytes: ByteBuffer) throws {
         var rest = bytes.readableBytesView[...]
         while !rest.isEmpty {
@@ -69,6 +75,15 @@ final class RawConnection {
     /// Sends a request and returns its correlation id.
     @discardableResult
     func send<R: KafkaRequest>(_ request: R, version: Int16, client: String = "raw") throws -> Int32 {
+        let (frame, correlation) = try frame(request, version: version, client: client)
+        try send(frame)
+        return correlation
+    }
+
+    /// A request as it is sent, for those that are not sent at once.
+    func frame<R: KafkaRequest>(
+        _ request: R, version: Int16, client: String = "raw"
+    ) throws -> (bytes: ByteBuffer, correlation: Int32) {
         let correlation = nextCorrelation
         nextCorrelation += 1
         var writer = WireWriter()
@@ -77,8 +92,7 @@ final class RawConnection {
             .encode(into: &writer)
         try request.encode(into: &writer, version: version)
         writer.buffer.setInteger(Int32(writer.buffer.readableBytes - 4), at: 0)
-        try send(writer.buffer)
-        return correlation
+        return (writer.buffer, correlation)
     }
 
     /// Receives the answer of a request, which must be the next to come and hold no byte too many.
@@ -100,6 +114,34 @@ final class RawConnection {
 
 /// Requests that several tests make.
 extension RawConnection {
+    /// Sets limits of a quota's entity.
+    func setQuotas(_ limits: [String: Double], type: String = "client-id", name: String? = "raw") throws {
+        var entity = AlterClientQuotasRequest.EntryData.EntityData()
+        (entity.entityType, entity.entityName) = (type, name)
+        var entry = AlterClientQuotasRequest.EntryData()
+        entry.entity = [entity]
+        entry.ops = limits.map { key, value in
+            var op = AlterClientQuotasRequest.EntryData.OpData()
+            (op.key, op.value) = (key, value)
+            return op
+        }
+        var request = AlterClientQuotasRequest()
+        request.entries = [entry]
+        let answer = try call(request).entries.first
+        #expect(answer?.errorCode == ErrorCode.none, "\(answer?.errorMessage ?? "")")
+    }
+
+    /// Logs in by PLAIN; the answer to the last message.
+    func logIn(_ user: String, _ password: String, mechanism: String = "PLAIN") throws -> SaslAuthenticateResponse {
+        var handshake = SaslHandshakeRequest()
+        handshake.mechanism = mechanism
+        let accepted = try call(handshake, version: 1)
+        #expect(accepted.errorCode == .none)
+        var message = SaslAuthenticateRequest()
+        message.authBytes = ByteBuffer(string: "\0\(user)\0\(password)")
+        return try call(message)
+    }
+
     func createTopic(_ name: String, partitions: Int32 = 1, configs: [String: String] = [:]) throws {
         var topic = CreateTopicsRequest.CreatableTopic()
         topic.name = name

@@ -28,10 +28,13 @@ private final class LogLines: Sendable {
 
     var logger: Logger { Logger(label: "test") { _ in Handler(lines: self.lines) } }
 
+    /// Whether a line with these words is there.
+    func has(_ words: String) -> Bool { lines.withLockedValue { $0.contains { $0.contains(words) } } }
+
     /// Waits until a line with these words is there.
     func wait(for words: String) async {
         let deadline = ContinuousClock.now + .seconds(20)
-        while !lines.withLockedValue({ $0.contains { $0.contains(words) } }) {
+        while !has(words) {
             guard ContinuousClock.now < deadline else {
                 Issue.record("not logged: \(words); but \(lines.withLockedValue { $0 })")
                 return
@@ -188,5 +191,44 @@ struct TLSTests {
                 Issue.record("accepted: \(text)")
             } catch { #expect(error.message.contains("ssl.principal.mapping.rules")) }
         }
+    }
+
+    /// The certificate that a listener shows, by the `openssl` program: its subject.
+    private func subject(_ broker: TestBroker, _ listener: String) async throws -> String {
+        let command = "openssl s_client -connect 127.0.0.1:\(broker.broker.ports[listener] ?? 0) </dev/null 2>/dev/null"
+        return try await ForeignClientTests.run(["bash", "-c", command + " | openssl x509 -noout -subject"]).output
+    }
+
+    @Test("A renewed certificate is shown to new connections; one that cannot be used is logged, and the old one stays")
+    func renewal() async throws {
+        let files = try await TestCertificates.shared()
+        let folder = try TestBroker.makeTemporaryDirectory()
+        defer { TestBroker.removeDirectory(folder) }
+        let keystore = "\(folder)/keystore.pem"
+        func put(_ text: String) throws {
+            // Put in place as a whole, as certbot and cert-manager do.
+            try text.write(toFile: keystore, atomically: true, encoding: .utf8)
+        }
+        try put(String(contentsOfFile: files.path("server.keystore.pem"), encoding: .utf8))
+        let log = LogLines()
+        try await withBroker(["ssl.keystore.location": keystore], logger: log.logger) { broker, _ in
+            #expect(try await subject(broker, "SSL").contains("localhost"))
+            try put("no certificate")
+            try await eventually {
+                _ = try await subject(broker, "SSL"); return log.has("cannot be used")
+            }
+            #expect(try await subject(broker, "SSL").contains("localhost"))
+            try put(String(contentsOfFile: files.path("elsewhere.keystore.pem"), encoding: .utf8))
+            try await eventually { try await subject(broker, "SSL").contains("elsewhere.example") }
+            try await eventually { try await subject(broker, "LOGIN").contains("elsewhere.example") }
+        }
+    }
+
+    private func eventually(_ condition: () async throws -> Bool) async throws {
+        for _ in 0..<100 {
+            if try await condition() { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        Issue.record("it did not come to pass")
     }
 }

@@ -10,6 +10,12 @@ enum BrokerConfigKeys {
             "auto.create.topics.enable", .boolean, "true", "Create a topic when a client asks for its metadata."),
         ConfigKey("broker.id", .int, "-1", "The node's number; old name of `node.id`."),
         ConfigKey("broker.rack", .string, nil, "The rack shown in metadata."),
+        ConfigKey(
+            "connections.max.idle.ms", .long, "600000",
+            "Connections over which nothing has gone for so long are closed; negative: none are."),
+        ConfigKey(
+            "connections.max.reauth.ms", .long, "0",
+            "Longest time that a client with SASL is known without authenticating anew; 0: for ever."),
         ConfigKey("default.replication.factor", .int, "1", minimum: 1, "Replicas of a topic; there is one."),
         ConfigKey("delete.topic.enable", .boolean, "true", "Whether topics can be deleted."),
         ConfigKey(
@@ -46,6 +52,9 @@ enum BrokerConfigKeys {
         ConfigKey("log.roll.hours", .int, "168", minimum: 1, "Default of segment.ms in hours."),
         ConfigKey("log.flush.scheduler.interval.ms", .long, "9223372036854775807", "Default of flush.ms."),
         ConfigKey(
+            "max.connection.creation.rate", .int, "2147483647", minimum: 0,
+            "Most connections that are accepted in a second; more wait."),
+        ConfigKey(
             "max.connections", .int, "2147483647", minimum: 0, "Most connections at a time; more are closed."),
         ConfigKey(
             "max.connections.per.ip", .int, "2147483647", minimum: 0,
@@ -69,6 +78,9 @@ enum BrokerConfigKeys {
         ConfigKey(
             "offsets.topic.replication.factor", .short, "1", minimum: 1, "Replicas of the offsets topic: one."),
         ConfigKey("process.roles", .list, "broker,controller", "This process is broker and controller in one."),
+        ConfigKey(
+            "queued.max.request.bytes", .long, "-1",
+            "Bytes that the requests of all connections may hold before no more are read; -1 for no limit."),
         ConfigKey(
             "quota.window.num", .int, "11", minimum: 1, "Samples that a client's rate is measured over."),
         ConfigKey("quota.window.size.seconds", .int, "1", minimum: 1, "Seconds of one sample."),

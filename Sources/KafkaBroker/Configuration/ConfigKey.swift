@@ -15,6 +15,8 @@ struct ConfigKey: Sendable {
     /// Where a value comes from, with the numbers that DescribeConfigs uses.
     enum Source: Int8, Sendable {
         case topic = 1
+        case dynamicBroker = 2
+        case dynamicDefaultBroker = 3
         case staticBroker = 4
         case builtIn = 5
     }

@@ -1,6 +1,6 @@
 import KafkaProtocol
 
-/// AlterConfigs (33), versions 0–2. Topics only; replaces all of a topic's own settings.
+/// AlterConfigs (33), versions 0–2. Replaces all that was set of a topic, of this broker or as the cluster's default.
 enum AlterConfigsHandler: RequestHandler {
     typealias Request = AlterConfigsRequest
     typealias Result = AlterConfigsResponse.AlterConfigsResourceResponse
@@ -13,12 +13,12 @@ enum AlterConfigsHandler: RequestHandler {
             result.resourceType = resource.resourceType
             result.resourceName = resource.resourceName
             do throws(Refusal) {
-                let topic = try TopicSettings.topic(resource.resourceType, resource.resourceName, call)
+                let target = try AlterableConfigs.find(resource.resourceType, resource.resourceName, call)
                 var configs: [String: String] = [:]
                 for config in resource.configs {
-                    configs[config.name] = try TopicSettings.checked(config.name, config.value)
+                    configs[config.name] = try target.checked(config.name, config.value)
                 }
-                if !request.validateOnly { try call.node.topics.setConfigs(configs, of: topic) }
+                if !request.validateOnly { try target.set(configs, call.node) }
             } catch {
                 result.errorCode = error.code
                 result.errorMessage = error.message

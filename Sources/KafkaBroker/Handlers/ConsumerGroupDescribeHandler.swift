@@ -8,7 +8,13 @@ enum ConsumerGroupDescribeHandler: RequestHandler {
     static func handle(_ request: ConsumerGroupDescribeRequest, _ call: Call<ConsumerGroupDescribeResponse>) {
         call.node.groups.run { groups in
             var response = Response()
-            response.groups = request.groupIds.map { describe($0, groups, call) }
+            response.groups = request.groupIds.map { id in
+                var group = describe(id, groups, call)
+                if request.includeAuthorizedOperations, group.errorCode == .none {
+                    group.authorizedOperations = call.allowedOperations(.group, id)
+                }
+                return group
+            }
             call.respond(response)
         }
     }

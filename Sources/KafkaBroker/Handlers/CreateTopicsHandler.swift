@@ -69,7 +69,9 @@ enum CreateTopicsHandler: RequestHandler {
         result.replicationFactor = 1
         result.configs = TopicConfigKeys.all.map { key in
             var entry = Result.CreatableTopicConfigs()
-            let value = configs[key.name].map { ($0, ConfigKey.Source.topic) } ?? node.configuration.topicDefault(key)
+            let value =
+                configs[key.name].map { ($0, ConfigKey.Source.topic) }
+                ?? node.topics.brokerConfigs.current.topicDefault(key)
             entry.name = key.name
             entry.value = value.0
             entry.configSource = value.1.rawValue

@@ -46,15 +46,17 @@ enum DescribeConfigsHandler: RequestHandler {
                 throw Refusal(.unknownTopicOrPartition, "This server does not host this topic-partition.")
             }
             let own = topic.configs
-            return TopicConfigKeys.all.map { topicEntry($0, own: own[$0.name], request, node.configuration) }
+            let configuration = node.topics.brokerConfigs.current
+            return TopicConfigKeys.all.map { topicEntry($0, own: own[$0.name], request, configuration) }
         case 4:
-            let name = resource.resourceName
-            guard name.isEmpty || name == String(node.configuration.nodeID) else {
-                throw Refusal(
-                    .invalidRequest,
-                    "Unexpected broker id, expected \(node.configuration.nodeID) or empty string, but received \(name)")
+            try node.checkBrokerResource(resource.resourceName)
+            let configuration = node.topics.brokerConfigs.current
+            guard resource.resourceName.isEmpty else {
+                return BrokerConfigKeys.all.map { brokerEntry($0, request, configuration) }
             }
-            return BrokerConfigKeys.all.map { brokerEntry($0, request, node.configuration) }
+            return BrokerConfigKeys.all.compactMap { key in
+                configuration.changes.cluster[key.name].map { clusterEntry(key, $0, request) }
+            }
         default:
             throw Refusal(.invalidRequest, "Resources of type \(resource.resourceType) have no settings here.")
         }
@@ -70,7 +72,9 @@ enum DescribeConfigsHandler: RequestHandler {
         guard request.includeSynonyms else { return entry }
         if let own { entry.synonyms.append(synonym(key.name, own, .topic)) }
         if let name = key.brokerName {
-            if fallback.source == .staticBroker { entry.synonyms.append(synonym(name, fallback.value, .staticBroker)) }
+            entry.synonyms += changes(name, configuration)
+            let file = configuration.fileDefault(key)
+            if file.source == .staticBroker { entry.synonyms.append(synonym(name, file.value, .staticBroker)) }
             entry.synonyms.append(synonym(name, key.defaultValue, .builtIn))
         }
         return entry
@@ -82,12 +86,31 @@ enum DescribeConfigsHandler: RequestHandler {
         let current = configuration.brokerValue(key)
         var entry = describe(key, request)
         entry.value = current.value
-        entry.readOnly = true
+        entry.readOnly = !BrokerConfigKeys.dynamic.contains(key.name)
         entry.configSource = current.source.rawValue
         guard request.includeSynonyms else { return entry }
-        if current.source == .staticBroker { entry.synonyms.append(synonym(key.name, current.value, .staticBroker)) }
+        entry.synonyms += changes(key.name, configuration)
+        let file = configuration.fileValue(key)
+        if file.source == .staticBroker { entry.synonyms.append(synonym(key.name, file.value, .staticBroker)) }
         if let value = key.defaultValue { entry.synonyms.append(synonym(key.name, value, .builtIn)) }
         return entry
+    }
+
+    private static func clusterEntry(_ key: ConfigKey, _ value: String, _ request: DescribeConfigsRequest) -> Entry {
+        var entry = describe(key, request)
+        entry.value = value
+        entry.configSource = ConfigKey.Source.dynamicDefaultBroker.rawValue
+        if request.includeSynonyms { entry.synonyms.append(synonym(key.name, value, .dynamicDefaultBroker)) }
+        return entry
+    }
+
+    /// What was changed while the broker runs, the nearest first.
+    private static func changes(
+        _ name: String, _ configuration: BrokerConfiguration
+    ) -> [Entry.DescribeConfigsSynonym] {
+        let own = configuration.changes.own[name].map { synonym(name, $0, .dynamicBroker) }
+        let cluster = configuration.changes.cluster[name].map { synonym(name, $0, .dynamicDefaultBroker) }
+        return [own, cluster].compactMap { $0 }
     }
 
     private static func describe(_ key: ConfigKey, _ request: DescribeConfigsRequest) -> Entry {

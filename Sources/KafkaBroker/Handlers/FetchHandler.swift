@@ -17,7 +17,8 @@ enum FetchHandler: RequestHandler {
     static func handle(_ request: FetchRequest, _ call: Call<FetchResponse>) {
         let scope: FetchScope
         do throws(Refusal) {
-            scope = try call.node.fetchSessions.begin(request, version: call.version, now: SteadyClock.now())
+            scope = try call.node.fetchSessions.begin(
+                request, version: call.version, principal: call.connection.principal, now: SteadyClock.now())
         } catch {
             return call.respond(FetchResponse(errorCode: error.code))
         }
@@ -177,7 +178,7 @@ private struct Fetch: Sendable {
     /// Reads the bytes and answers. A client that has had too much gets nothing and is told to wait.
     func answer(_ found: Found) {
         var found = found
-        let throttle = call.throttle(.fetch, bytes: found.bytes)
+        let throttle = max(call.throttle(.fetch, bytes: found.bytes), call.requestThrottle())
         if throttle > 0 {
             call.node.topics.quotas.unrecord(
                 .fetch, bytes: found.bytes, user: call.connection.principal.name, clientID: call.clientID,
@@ -187,7 +188,7 @@ private struct Fetch: Sendable {
         let settled: (session: Int32, isIncluded: [Bool]?)
         do throws(Refusal) {
             settled = try call.node.fetchSessions.finish(
-                scope, found: found.partitions, now: SteadyClock.now()
+                scope, found: found.partitions, principal: call.connection.principal, now: SteadyClock.now()
             ) { found.slices[$0] != nil }
         } catch {
             return call.respond(FetchResponse(errorCode: error.code))

@@ -1,7 +1,7 @@
 import KafkaProtocol
 
-/// IncrementalAlterConfigs (44), versions 0–1. Topics only: set (0), delete (1), and for lists append (2) and subtract
-/// (3). A broker's settings come from its file and cannot be changed while it runs.
+/// IncrementalAlterConfigs (44), versions 0–1: set (0), delete (1), and for lists append (2) and subtract (3). Topics, and of
+/// this broker and the cluster's default those that `BrokerConfigKeys.dynamic` names; the others are INVALID_REQUEST.
 enum IncrementalAlterConfigsHandler: RequestHandler {
     typealias Request = IncrementalAlterConfigsRequest
     typealias Result = IncrementalAlterConfigsResponse.AlterConfigsResourceResponse
@@ -14,9 +14,9 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
             result.resourceType = resource.resourceType
             result.resourceName = resource.resourceName
             do throws(Refusal) {
-                let topic = try TopicSettings.topic(resource.resourceType, resource.resourceName, call)
-                let configs = try change(topic.configs, resource.configs, call.node.configuration)
-                if !request.validateOnly { try call.node.topics.setConfigs(configs, of: topic) }
+                let target = try AlterableConfigs.find(resource.resourceType, resource.resourceName, call)
+                let configs = try change(target, resource.configs, call.node)
+                if !request.validateOnly { try target.set(configs, call.node) }
             } catch {
                 result.errorCode = error.code
                 result.errorMessage = error.message
@@ -27,26 +27,24 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
     }
 
     private static func change(
-        _ current: [String: String], _ changes: [IncrementalAlterConfigsRequest.AlterConfigsResource.AlterableConfig],
-        _ configuration: BrokerConfiguration
+        _ target: AlterableConfigs,
+        _ changes: [IncrementalAlterConfigsRequest.AlterConfigsResource.AlterableConfig], _ node: BrokerNode
     ) throws(Refusal) -> [String: String] {
-        var configs = current
+        var configs = target.current(node)
         var seen: Set<String> = []
         for change in changes {
             guard seen.insert(change.name).inserted else {
                 throw Refusal(.invalidRequest, "Error due to duplicate config keys: \(change.name)")
             }
-            guard let key = TopicConfigKeys.key(change.name) else {
-                throw Refusal(.invalidConfig, "Unknown topic config name: \(change.name)")
-            }
+            let key = try target.key(change.name)
             if change.configOperation == 1 {
                 configs[change.name] = nil
                 continue
             }
-            var items = ConfigKey.items(configs[change.name] ?? configuration.topicDefault(key).value)
+            var items = ConfigKey.items(configs[change.name] ?? target.fallback(key, node))
             switch change.configOperation {
             case 0:
-                configs[change.name] = try TopicSettings.checked(change.name, change.value)
+                configs[change.name] = try target.checked(change.name, change.value)
                 continue
             case 2 where key.kind == .list:
                 let added = ConfigKey.items(change.value ?? "")
@@ -59,7 +57,7 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
             default:
                 throw Refusal(.invalidRequest, "Unknown config operation \(change.configOperation).")
             }
-            configs[change.name] = try TopicSettings.checked(change.name, items.joined(separator: ","))
+            configs[change.name] = try target.checked(change.name, items.joined(separator: ","))
         }
         return configs
     }
@@ -67,12 +65,8 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
 
 /// What both alter-configs APIs check.
 enum TopicSettings {
-    static func topic<R>(_ type: Int8, _ name: String, _ call: Call<R>) throws(Refusal) -> Topic {
-        if type == 2 { try call.check(.alterConfigs, topic: name) } else { try call.checkCluster(.alterConfigs) }
-        guard type == 2 else {
-            throw Refusal(
-                .invalidRequest, "Only settings of topics can be altered; a broker takes its settings from its file.")
-        }
+    static func topic<R>(_ name: String, _ call: Call<R>) throws(Refusal) -> Topic {
+        try call.check(.alterConfigs, topic: name)
         if let fault = TopicName.fault(in: name) { throw Refusal(.invalidTopicException, fault) }
         guard let topic = call.node.topics.topic(named: name) else {
             throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")

@@ -6,7 +6,8 @@ import NIOCore
 ///
 /// - Carries the messages of the mechanism. A failure is SASL_AUTHENTICATION_FAILED with the same words for a wrong name
 ///   and a wrong password, sent after 100 ms (`connection.failed.authentication.delay.ms`), and then the connection ends.
-/// - Sessions have no end (v1 `session_lifetime_ms` is 0).
+/// - v1+ `session_lifetime_ms`: when the client must have authenticated anew (KIP-368); after that only a new SaslHandshake
+///   is served on its connection.
 enum SaslAuthenticateHandler: RequestHandler {
     typealias Request = SaslAuthenticateRequest
 
@@ -16,7 +17,7 @@ enum SaslAuthenticateHandler: RequestHandler {
         call.connection.onLoop { handler in
             let step = handler.session.authenticate(
                 Array(request.authBytes.readableBytesView), tokens: call.connection.boundListener.tokens,
-                now: Double(WallClock.now()) / 1000
+                wallClock: Double(WallClock.now()) / 1000, now: SteadyClock.now()
             ) { user, mechanism in
                 call.node.topics.scramUsers.credential(of: user, mechanism)
             }
@@ -25,6 +26,7 @@ enum SaslAuthenticateHandler: RequestHandler {
             case .answer(let bytes):
                 response.errorMessage = nil
                 response.authBytes = ByteBuffer(bytes: bytes)
+                response.sessionLifetimeMs = handler.session.lifetime
                 handler.authenticationAdvanced()
                 call.respond(response)
             case .refuse(let code, let message):

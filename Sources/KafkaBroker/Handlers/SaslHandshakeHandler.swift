@@ -4,7 +4,7 @@ import KafkaProtocol
 /// otherwise.
 ///
 /// - The client names a mechanism and is told which there are; one that is not enabled is UNSUPPORTED_SASL_MECHANISM.
-/// - On a listener without SASL, or once authenticated, ILLEGAL_SASL_STATE.
+/// - On a listener without SASL, or once authenticated unless the session has an end (KIP-368), ILLEGAL_SASL_STATE.
 /// - Version 0, after which messages come without Kafka's headers (clients before 1.0), closes the connection.
 enum SaslHandshakeHandler: RequestHandler {
     typealias Request = SaslHandshakeRequest
@@ -16,7 +16,7 @@ enum SaslHandshakeHandler: RequestHandler {
         call.connection.onLoop { handler in
             var response = SaslHandshakeResponse()
             response.mechanisms = call.connection.listener.mechanisms
-            response.errorCode = handler.session.handshake(request.mechanism) ?? .none
+            response.errorCode = handler.session.handshake(request.mechanism, now: SteadyClock.now()) ?? .none
             call.respond(response)
         }
     }

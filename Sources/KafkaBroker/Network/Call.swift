@@ -11,6 +11,8 @@ struct Call<Response: KafkaMessage>: Sendable {
     let connection: ConnectionHandle
     let slot: ResponseQueue.Slot
     let header: RequestHeader
+    /// Runs while clients are held to a share of the threads' time.
+    var timer: RequestTimer?
 
     var version: Int16 { header.apiVersion }
     var clientID: String { header.clientId ?? "" }
@@ -23,6 +25,7 @@ struct Call<Response: KafkaMessage>: Sendable {
 
     /// Answers in the layout of another version than the request's (ApiVersions does when it does not know that one).
     func respond(_ response: Response, version: Int16, files: [FileSlice?] = []) {
+        let response = timer == nil ? response : throttled(response)
         connection.onLoop { handler in
             do {
                 handler.deliver(try encode(response, version: version, files: files), slot: slot)

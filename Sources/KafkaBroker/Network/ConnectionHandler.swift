@@ -39,13 +39,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var isReadHeld = false
     private var isClosing = false
     /// Nothing is read from a client that has used more than its quota, until its time is over.
-    private var isMuted = false
+    private var mutedUntil: NIODeadline?
+    private var reservation: RequestReservation
+    /// When something last came or left.
+    private var lastActivity = NIODeadline.now()
+    private var unsentBytes = 0
     private var closeActions: [ResponseQueue.Slot: () -> Void] = [:]
 
     init(node: BrokerNode, listener: BoundListener) {
         self.node = node
         self.listener = listener
         session = SaslSession(listener.listener)
+        reservation = RequestReservation(node.requestMemory)
         self.frames = FrameDecoder(
             maximumFrame: session.isAuthenticated
                 ? node.configuration.maxRequestBytes
@@ -65,6 +70,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
         handle = nil
+        reservation.releaseAll()
         let actions = closeActions
         closeActions = [:]
         for action in actions.values { action() }
@@ -74,6 +80,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
         isInBurst = true
+        lastActivity = .now()
         var bytes = unwrapInboundIn(data)
         frames.append(&bytes)
         handleFrames(context)
@@ -94,12 +101,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        lastActivity = .now()
         resumeReading(context)
         context.fireChannelWritabilityChanged()
     }
 
-    /// The client has shown who it is by its certificate, or nothing.
+    /// The client has shown who it is by its certificate, or nothing; or the time has come to look whether it is idle.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let check = event as? IdleCheck { return closeIfIdle(check, context) }
         guard let result = event as? TLSHandshakeResult else { return context.fireUserInboundEventTriggered(event) }
         do throws(TLSError) {
             handle?.principal = try listener.listener.principal(certificateSubject: result.peerSubject)
@@ -126,7 +135,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Requests
 
     private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        queue.acceptsMore && context.channel.isWritable && !isClosing && !isMuted
+        queue.acceptsMore && context.channel.isWritable && !isClosing && mutedUntil == nil && !reservation.isWaiting
     }
 
     private func resumeReading(_ context: ChannelHandlerContext) {
@@ -140,7 +149,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func handleFrames(_ context: ChannelHandlerContext) {
-        while mayRead(context) {
+        while let handle, mayRead(context), reservation.admit(&frames, handle) {
             do {
                 guard let frame = try frames.next() else { return }
                 handleFrame(frame, context)
@@ -154,7 +163,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
                     words,
                     metadata: [
                         "size": "\(error.size)", "listener": "\(listener.listener.name)",
-                        "client": "\(handle?.clientHost ?? "")",
+                        "client": "\(handle.clientHost)",
                     ])
                 close(context)
                 return
@@ -165,16 +174,19 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func handleFrame(_ frame: ByteBuffer, _ context: ChannelHandlerContext) {
         guard let handle else { return }
         let slot = queue.open()
+        reservation.arrived(slot)
         var reader = WireReader(frame)
         do {
             let header = try RequestHeader.decode(from: &reader)
-            guard session.allows(header.apiKey) else {
+            guard session.allows(header.apiKey, now: SteadyClock.now()) else {
                 node.logger.info(
-                    "closing a connection: a request before the authentication",
+                    "closing a connection: a request before the authentication, or after its end",
                     metadata: ["api": "\(header.apiKey)", "client": "\(handle.clientHost)"])
                 return close(context)
             }
             try Router.route(header, &reader, node: node, connection: handle, slot: slot)
+            // A fetch may wait long, and holds nothing of its request's bytes.
+            if header.apiKey == .fetch { reservation.release(slot) }
         } catch {
             node.logger.warning(
                 "closing a connection: malformed request",
@@ -188,6 +200,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// An answer is ready; no parts mean that none is sent.
     func deliver(_ parts: [AnswerPart], slot: ResponseQueue.Slot) {
         closeActions[slot] = nil
+        reservation.release(slot)
         guard let context, !isClosing else { return }
         queue.fill(slot, with: parts)
         while let ready = queue.popReady() {
@@ -208,12 +221,37 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// Reads nothing for a while.
     func mute(milliseconds: Int32) {
-        guard let context, !isMuted, milliseconds > 0 else { return }
-        isMuted = true
-        context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Int64(milliseconds))) {
-            self.isMuted = false
+        guard let context, milliseconds > 0 else { return }
+        let end = NIODeadline.now() + .milliseconds(Int64(milliseconds))
+        if let mutedUntil, mutedUntil >= end { return }
+        mutedUntil = end
+        context.eventLoop.assumeIsolated().scheduleTask(deadline: end) {
+            // Another request may have made it longer meanwhile.
+            guard self.mutedUntil == end else { return }
+            self.mutedUntil = nil
             if let context = self.context { self.resumeReading(context) }
         }
+    }
+
+    /// There is room for another request.
+    func requestMemoryIsBack() {
+        reservation.isWaiting = false
+        if let context { resumeReading(context) }
+    }
+
+    /// Closes a connection over which nothing has gone for too long. One that is owed an answer, or takes one bit by bit,
+    /// is not idle.
+    private func closeIfIdle(_ check: IdleCheck, _ context: ChannelHandlerContext) {
+        let unsent = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        if unsent != unsentBytes {
+            unsentBytes = unsent
+            lastActivity = .now()
+        }
+        guard lastActivity < check.idleBefore, queue.count == 0, mutedUntil == nil, !reservation.isWaiting else {
+            return
+        }
+        node.logger.debug("closing an idle connection", metadata: ["client": "\(handle?.clientHost ?? "")"])
+        close(context)
     }
 
     /// Runs when the connection closes before the answer of `slot` was delivered.
@@ -273,6 +311,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         writeGathered(context)
         guard hasUnflushed else { return }
         hasUnflushed = false
+        lastActivity = .now()
         context.flush()
     }
 
@@ -338,7 +377,18 @@ final class ConnectionHandle: Sendable {
         if eventLoop.inEventLoop {
             body(handler.value)
         } else {
-            eventLoop.execute { body(self.handler.value) }
+            later(body)
         }
     }
+
+    /// Runs something on the connection's event loop in a turn of its own.
+    func later(_ body: @escaping @Sendable (ConnectionHandler) -> Void) {
+        eventLoop.execute { body(self.handler.value) }
+    }
+}
+
+/// Sent to all connections now and then: those over which nothing has gone since then are closed
+/// (`connections.max.idle.ms`).
+struct IdleCheck: Sendable {
+    let idleBefore: NIODeadline
 }

@@ -44,6 +44,17 @@ struct FrameDecoder {
     /// Whether bytes are waiting that may or may not be a whole frame.
     var hasBytes: Bool { partial.readableBytes > 0 || arrived.readableBytes > 0 }
 
+    /// The bytes that the next frame takes with its size, if it has begun and is one that is taken.
+    mutating func announcedSize() -> Int? {
+        if partial.readableBytes > 0, partial.readableBytes < 4 { fill(upTo: 4) }
+        let size =
+            partial.readableBytes > 0
+            ? partial.getInteger(at: partial.readerIndex, as: Int32.self)
+            : arrived.getInteger(at: arrived.readerIndex, as: Int32.self)
+        guard let size, size >= Self.minimumFrame, size <= maximumFrame else { return nil }
+        return 4 + Int(size)
+    }
+
     /// The next whole frame without its size, or nil if more bytes are needed.
     mutating func next() throws(IllegalSize) -> ByteBuffer? {
         if partial.readableBytes == 0 { return try Self.cut(&arrived, maximumFrame) }

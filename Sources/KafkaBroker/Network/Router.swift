@@ -106,7 +106,9 @@ enum Router {
         _ handler: H.Type, _ header: RequestHeader, _ reader: inout WireReader, _ node: BrokerNode,
         _ connection: ConnectionHandle, _ slot: ResponseQueue.Slot
     ) throws(WireError) {
-        let call = Call<H.Request.Response>(node: node, connection: connection, slot: slot, header: header)
+        var call = Call<H.Request.Response>(node: node, connection: connection, slot: slot, header: header)
+        if node.topics.quotas.limitsRequests { call.timer = RequestTimer() }
+        defer { call.stopTimer() }
         guard H.versions.contains(header.apiVersion) else {
             // A client learns our versions by asking with its own: this one question must always be answered.
             if let call = call as? Call<ApiVersionsResponse> { return ApiVersionsHandler.answerUnknownVersion(call) }

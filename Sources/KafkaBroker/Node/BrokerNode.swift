@@ -25,16 +25,29 @@ final class BrokerNode: Sendable {
     let groups: GroupCoordinator
     /// Shared by the connections.
     let framePool = FrameBufferPool()
+    /// What their requests hold, if that is bounded.
+    let requestMemory: RequestMemory?
     let fetchSessions: FetchSessions
     let transactions: TransactionCoordinator
     /// Nil: everybody may do everything.
     let authorizer: Authorizer?
-    private let connections = NIOLockedValueBox(Connections())
+    private let connections: NIOLockedValueBox<Connections>
 
     private struct Connections {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var byAddress: [String: Int] = [:]
+        var rate: RateMeter
     }
+
+    /// What becomes of a connection that has been accepted.
+    enum Admission: Equatable {
+        case welcome
+        /// There are too many.
+        case refused
+        /// They come too fast from its address: it is held for so many milliseconds and closed then (KIP-612).
+        case throttled(Int32)
+    }
+
     /// Does what may take long and nobody waits for.
     private let maintenance = NIOThreadPool(numberOfThreads: 1)
 
@@ -44,6 +57,9 @@ final class BrokerNode: Sendable {
     init(configuration: BrokerConfiguration, logger: Logger, eventLoop: any EventLoop) throws(StorageError) {
         self.configuration = configuration
         self.logger = logger
+        connections = NIOLockedValueBox(Connections(rate: RateMeter(configuration.quotaWindows)))
+        requestMemory =
+            configuration.queuedMaxRequestBytes > 0 ? RequestMemory(limit: configuration.queuedMaxRequestBytes) : nil
         fetchSessions = FetchSessions(slots: configuration.fetchSessionSlots)
         var options = LogDirectory.Options()
         options.nodeID = configuration.nodeID
@@ -88,12 +104,15 @@ final class BrokerNode: Sendable {
 
     // MARK: Connections
 
-    /// Counts a connection in; false if there are too many.
-    func register(_ channel: any Channel) -> Bool {
+    /// Counts a connection in, if it may stay.
+    func register(_ channel: any Channel) -> Admission {
         let address = channel.remoteAddress?.ipAddress ?? ""
-        let mostFromThere = configuration.maxConnectionsByIP[address] ?? configuration.maxConnectionsPerIP
+        let hold = topics.quotas.takeConnection(from: address, now: SteadyClock.now())
+        guard hold == 0 else { return .throttled(hold) }
+        let limits = topics.brokerConfigs.current
+        let mostFromThere = limits.maxConnectionsByIP[address] ?? limits.maxConnectionsPerIP
         let isAccepted = connections.withLockedValue { connections in
-            guard connections.channels.count < configuration.maxConnections,
+            guard connections.channels.count < limits.maxConnections,
                 connections.byAddress[address, default: 0] < mostFromThere
             else { return false }
             connections.channels[ObjectIdentifier(channel)] = channel
@@ -102,7 +121,7 @@ final class BrokerNode: Sendable {
         }
         guard isAccepted else {
             logger.info("refusing a connection: there are too many", metadata: ["client": "\(address)"])
-            return false
+            return .refused
         }
         channel.closeFuture.whenComplete { [self] _ in
             connections.withLockedValue { connections in
@@ -111,7 +130,31 @@ final class BrokerNode: Sendable {
                 connections.byAddress[address] = left > 0 ? left : nil
             }
         }
-        return true
+        return .welcome
+    }
+
+    /// Counts a connection that has been accepted; milliseconds until the next one may be.
+    func countConnection() -> Int32 {
+        let limit = topics.brokerConfigs.current.maxConnectionCreationRate
+        guard limit < Int(Int32.max) else { return 0 }
+        let now = SteadyClock.now()
+        return connections.withLockedValue { connections in
+            connections.rate.record(1, now: now)
+            return Int32(
+                clamping: min(
+                    connections.rate.throttle(limit: Double(limit), now: now), configuration.quotaWindows.size))
+        }
+    }
+
+    /// Looks at every connection and closes those that have been idle for too long.
+    func closeIdleConnections(_ idle: TimeAmount) {
+        let check = IdleCheck(idleBefore: .now() - idle)
+        let open = connections.withLockedValue { Array($0.channels.values) }
+        for channels in Dictionary(grouping: open, by: { ObjectIdentifier($0.eventLoop) }).values {
+            channels[0].eventLoop.execute {
+                for channel in channels { channel.pipeline.fireUserInboundEventTriggered(check) }
+            }
+        }
     }
 
     /// Closes every connection and returns when they are closed.

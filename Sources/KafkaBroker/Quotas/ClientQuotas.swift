@@ -1,5 +1,4 @@
-/// Whom a quota is for, and which limits there are (KIP-546). `QuotaManager` holds clients to them; request_percentage and
-/// connection_creation_rate are kept and told of only.
+/// Whom a quota is for, and which limits there are (KIP-546). `QuotaManager` holds clients to them.
 enum ClientQuotas {
     /// Types (user, client-id, ip) with their names; a nil name is the default of the type.
     typealias Entity = [String: String?]

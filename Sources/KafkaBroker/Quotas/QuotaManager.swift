@@ -1,23 +1,28 @@
 import NIOConcurrencyHelpers
 
-/// Holds clients to their quotas (KIP-13, KIP-55, KIP-257, KIP-599): says how long one that has used too much has to wait.
+/// Holds clients to their quotas (KIP-13, 55, 124, 257, 599, 612): says how long one that has used too much has to wait.
 final class QuotaManager: Sendable {
     /// What is limited.
     enum Kind: String, Sendable {
         case produce = "producer_byte_rate"
         case fetch = "consumer_byte_rate"
         case mutation = "controller_mutation_rate"
+        case request = "request_percentage"
+        case connection = "connection_creation_rate"
     }
 
-    /// Who shares a limit: all connections of a user, of a client id, or of a client id of a user.
+    /// Who shares a limit: all connections of a user, of a client id, of a client id of a user, or from an address.
     private struct Share: Hashable {
         var kind: Kind
         var user: String?
         var clientID: String?
+        var address: String?
     }
 
     private struct State {
         var limits: [ClientQuotas.Entity: [String: Double]] = [:]
+        /// Which kinds have a limit at all.
+        var kinds: Set<String> = []
         var meters: [Share: RateMeter] = [:]
         var buckets: [Share: TokenBucket] = [:]
     }
@@ -37,22 +42,60 @@ final class QuotaManager: Sendable {
 
     /// Sets the limits of an entity; none removes it.
     func set(_ limits: [String: Double], of entity: ClientQuotas.Entity) {
-        state.withLockedValue { $0.limits[entity] = limits.isEmpty ? nil : limits }
+        state.withLockedValue { state in
+            state.limits[entity] = limits.isEmpty ? nil : limits
+            state.kinds = Set(state.limits.values.flatMap(\.keys))
+        }
     }
+
+    /// Whether the time of requests has to be measured.
+    var limitsRequests: Bool { state.withLockedValue { $0.kinds.contains(Kind.request.rawValue) } }
 
     /// Counts bytes; the milliseconds that the client has to wait.
     func record(_ kind: Kind, bytes: Int, user: String, clientID: String, now: Int64) -> Int32 {
+        record(kind, Double(bytes), user, clientID, now: now)
+    }
+
+    /// Counts time that a request has kept a thread busy; the milliseconds that the client has to wait, at most a window
+    /// (KIP-124). The limit is in hundredths of a thread.
+    func recordRequest(nanoseconds: Int64, user: String, clientID: String, now: Int64) -> Int32 {
+        let wait = record(.request, Double(nanoseconds) * 100 / 1_000_000_000, user, clientID, now: now)
+        return min(wait, Int32(clamping: windows.size))
+    }
+
+    /// Counts a connection from an address; 0 if it may stay, or the milliseconds that it is held for, at most a window,
+    /// before it is closed (KIP-612). One that is closed does not count.
+    func takeConnection(from address: String, now: Int64) -> Int32 {
         state.withLockedValue { state in
-            guard !state.limits.isEmpty, let (limit, share) = Self.find(kind, user, clientID, state.limits) else {
+            let name = Kind.connection.rawValue
+            guard state.kinds.contains(name) else { return 0 }
+            let none: String? = nil
+            guard let limit = state.limits[["ip": address]]?[name] ?? state.limits[["ip": none]]?[name] else {
                 return 0
             }
-            makeRoom(&state)
-            var meter = state.meters[share] ?? RateMeter(windows)
-            meter.record(Double(bytes), now: now)
-            let wait = meter.throttle(limit: limit, now: now)
-            state.meters[share] = meter
-            return Int32(clamping: wait)
+            let share = Share(kind: .connection, address: address)
+            let wait = count(1, share, limit, &state, now: now)
+            if wait > 0 { state.meters[share]?.record(-1, now: now) }
+            return min(wait, Int32(clamping: windows.size))
         }
+    }
+
+    private func record(_ kind: Kind, _ amount: Double, _ user: String, _ clientID: String, now: Int64) -> Int32 {
+        state.withLockedValue { state in
+            guard state.kinds.contains(kind.rawValue),
+                let (limit, share) = Self.find(kind, user, clientID, state.limits)
+            else { return 0 }
+            return count(amount, share, limit, &state, now: now)
+        }
+    }
+
+    private func count(_ amount: Double, _ share: Share, _ limit: Double, _ state: inout State, now: Int64) -> Int32 {
+        makeRoom(&state)
+        var meter = state.meters[share] ?? RateMeter(windows)
+        meter.record(amount, now: now)
+        let wait = meter.throttle(limit: limit, now: now)
+        state.meters[share] = meter
+        return Int32(clamping: wait)
     }
 
     /// Takes back what was counted and is not sent after all.

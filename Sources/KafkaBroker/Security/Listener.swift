@@ -34,6 +34,8 @@ public struct Listener: Sendable, Equatable {
     public var advertisedPort: Int?
     /// `sasl.enabled.mechanisms`, without those that are not known.
     public var mechanisms: [String] = []
+    /// `connections.max.reauth.ms` of each mechanism: milliseconds that a client is known for; 0 for ever.
+    public var maxReauth: [String: Int64] = [:]
     /// The users of the mechanism PLAIN and their passwords.
     public var plainUsers = PlainUsers()
     /// What tokens of OAUTHBEARER must be.

@@ -82,6 +82,7 @@ struct ListenerConfiguration {
                         + ".")
             }
             listener.mechanisms.append(mechanism)
+            try readReauthentication(&listener, prefix, mechanism)
         }
         if listener.mechanisms.contains("OAUTHBEARER") { try readTokenRules(&listener, prefix) }
         let setting = prefix + "plain.sasl.jaas.config"
@@ -92,6 +93,20 @@ struct ListenerConfiguration {
                 "\(setting) names no user for PLAIN; set it to: "
                     + "org.apache.kafka.common.security.plain.PlainLoginModule required user_NAME=\"PASSWORD\";")
         }
+    }
+
+    /// `connections.max.reauth.ms`, with the prefix of the listener and the mechanism, of the listener, or without.
+    private func readReauthentication(
+        _ listener: inout Listener, _ prefix: String, _ mechanism: String
+    ) throws(BrokerError) {
+        let name = "connections.max.reauth.ms"
+        let text =
+            properties[prefix + mechanism.lowercased() + "." + name] ?? properties[prefix + name] ?? properties[name]
+        guard let text else { return }
+        guard let milliseconds = Int64(text) else {
+            throw BrokerError(.configuration, "\(name)=\(text): a number of milliseconds is needed.")
+        }
+        listener.maxReauth[mechanism] = milliseconds
     }
 
     /// Kafka's `sasl.oauthbearer.*`, with the listener's prefix or without; `sasl.oauthbearer.unsecured.tokens.allow` is

@@ -57,6 +57,8 @@ final class FetchSessions: Sendable {
     private struct Session {
         var epoch: Int32 = 1
         var usesTopicIDs: Bool
+        /// Whose it is; nobody else may use or close it.
+        let principal: Principal
         var entries: OrderedDictionary<FetchItem.Key, Entry> = [:]
         /// Where the next fetch begins to read, so that no partition starves behind busy ones.
         var first = 0
@@ -80,16 +82,22 @@ final class FetchSessions: Sendable {
     /// What a request is about.
     ///
     /// - Throws: `Refusal` if the session is not known or the request is not its next one; the client begins anew then.
-    func begin(_ request: FetchRequest, version: Int16, now: Int64) throws(Refusal) -> FetchScope {
+    func begin(
+        _ request: FetchRequest, version: Int16, principal: Principal = .anonymous, now: Int64
+    ) throws(Refusal) -> FetchScope {
         let usesTopicIDs = version >= 13
         let named = Self.items(of: request, usesTopicIDs: usesTopicIDs)
         if request.sessionEpoch <= 0 {
-            if request.sessionId != 0 { state.withLockedValue { $0.remove(request.sessionId) } }
+            if request.sessionId != 0 {
+                state.withLockedValue { state in
+                    if state.sessions[request.sessionId]?.principal == principal { state.remove(request.sessionId) }
+                }
+            }
             let isNew = version >= 7 && request.sessionEpoch == 0
             return FetchScope(kind: isNew ? .new : .sessionless, items: named, usesTopicIDs: usesTopicIDs)
         }
         let result: Result<FetchScope, Refusal> = state.withLockedValue { state in
-            guard var session = state.sessions[request.sessionId] else {
+            guard var session = state.sessions[request.sessionId], session.principal == principal else {
                 return .failure(Refusal(.fetchSessionIdNotFound, "no fetch session \(request.sessionId)"))
             }
             guard session.epoch == request.sessionEpoch else {
@@ -126,14 +134,14 @@ final class FetchSessions: Sendable {
     ///   - found: one for each item of the scope, in its order.
     ///   - hasRecords: whether the answer of the partition at a position carries records.
     func finish(
-        _ scope: FetchScope, found: [FetchResponse.FetchableTopicResponse.PartitionData], now: Int64,
-        hasRecords: (Int) -> Bool
+        _ scope: FetchScope, found: [FetchResponse.FetchableTopicResponse.PartitionData],
+        principal: Principal = .anonymous, now: Int64, hasRecords: (Int) -> Bool
     ) throws(Refusal) -> (session: Int32, isIncluded: [Bool]?) {
         switch scope.kind {
         case .sessionless:
             return (0, nil)
         case .new:
-            return (create(scope, found: found, now: now), nil)
+            return (create(scope, found: found, principal, now: now), nil)
         case .incremental(let id, let epoch):
             let news: [Bool]? = state.withLockedValue { state in
                 // Taken out while it changes, so that it is not copied.
@@ -156,9 +164,10 @@ final class FetchSessions: Sendable {
     // MARK: Parts
 
     private func create(
-        _ scope: FetchScope, found: [FetchResponse.FetchableTopicResponse.PartitionData], now: Int64
+        _ scope: FetchScope, found: [FetchResponse.FetchableTopicResponse.PartitionData], _ principal: Principal,
+        now: Int64
     ) -> Int32 {
-        var session = Session(usesTopicIDs: scope.usesTopicIDs, lastUsed: now)
+        var session = Session(usesTopicIDs: scope.usesTopicIDs, principal: principal, lastUsed: now)
         for (item, answer) in zip(scope.items, found) {
             session.entries[item.key] = Entry(
                 request: item.request, highWatermark: answer.highWatermark, logStartOffset: answer.logStartOffset)

@@ -19,10 +19,13 @@ enum MetadataRecord: Equatable {
     case producerIDs(next: Int64)
     /// The limits of a client quota's entity; none means that the entity has no quota.
     case quotas(ClientQuotas.Entity, [String: Double])
+    /// What was changed of a broker's settings while it ran, or with "" of the cluster's defaults.
+    case brokerConfigs(resource: String, [String: String])
 
     private static let topicKind: Int16 = 1
     private static let producerIDKind: Int16 = 2
     private static let quotaKind: Int16 = 3
+    private static let brokerConfigKind: Int16 = 4
     private static let version: Int16 = 1
     static let largestPartitionCount: Int32 = 100_000
 
@@ -48,6 +51,9 @@ enum MetadataRecord: Equatable {
                     writer.writeNullString(flexible: false)
                 }
             }
+        case .brokerConfigs(let resource, _):
+            writer.writeInt16(Self.brokerConfigKind)
+            writer.writeString(resource, flexible: false)
         }
         return writer.buffer
     }
@@ -59,11 +65,7 @@ enum MetadataRecord: Equatable {
         case .topic(let state):
             writer.writeUuid(state.id)
             writer.writeInt32(state.partitions)
-            writer.writeArrayCount(state.configs.count, flexible: false)
-            for (name, value) in state.configs.sorted(by: { $0.key < $1.key }) {
-                writer.writeString(name, flexible: false)
-                writer.writeString(value, flexible: false)
-            }
+            Self.write(state.configs, &writer)
         case .topicDeleted:
             return nil
         case .producerIDs(let next):
@@ -75,8 +77,28 @@ enum MetadataRecord: Equatable {
                 writer.writeString(key, flexible: false)
                 writer.writeFloat64(limit)
             }
+        case .brokerConfigs(_, let configs):
+            if configs.isEmpty { return nil }
+            Self.write(configs, &writer)
         }
         return writer.buffer
+    }
+
+    private static func write(_ configs: [String: String], _ writer: inout WireWriter) {
+        writer.writeArrayCount(configs.count, flexible: false)
+        for (name, value) in configs.sorted(by: { $0.key < $1.key }) {
+            writer.writeString(name, flexible: false)
+            writer.writeString(value, flexible: false)
+        }
+    }
+
+    private static func configs(_ reader: inout WireReader) throws(WireError) -> [String: String] {
+        var configs: [String: String] = [:]
+        for _ in 0..<(try reader.readArrayCount(flexible: false, elementSize: 4)) {
+            let name = try reader.readString(flexible: false)
+            configs[name] = try reader.readString(flexible: false)
+        }
+        return configs
     }
 
     /// Reads a record; nil for kinds this version does not know.
@@ -88,8 +110,12 @@ enum MetadataRecord: Equatable {
             return
         }
         guard let value else {
-            guard kind == Self.topicKind else { return nil }
-            self = .topicDeleted(name: try keyReader.readString(flexible: false))
+            switch kind {
+            case Self.topicKind: self = .topicDeleted(name: try keyReader.readString(flexible: false))
+            case Self.brokerConfigKind:
+                self = .brokerConfigs(resource: try keyReader.readString(flexible: false), [:])
+            default: return nil
+            }
             return
         }
         var reader = WireReader(value)
@@ -104,18 +130,18 @@ enum MetadataRecord: Equatable {
             guard (1...Self.largestPartitionCount).contains(partitions) else {
                 throw WireError("topic \(name) has \(partitions) partitions")
             }
-            var configs: [String: String] = [:]
-            for _ in 0..<(try reader.readArrayCount(flexible: false, elementSize: 4)) {
-                let configName = try reader.readString(flexible: false)
-                configs[configName] = try reader.readString(flexible: false)
-            }
+            let configs = try Self.configs(&reader)
             self = .topic(TopicState(name: name, id: id, partitions: partitions, configs: configs))
         case Self.producerIDKind:
             self = .producerIDs(next: try reader.readInt64())
+        case Self.brokerConfigKind:
+            self = .brokerConfigs(
+                resource: try keyReader.readString(flexible: false), try Self.configs(&reader))
         default:
             return nil
         }
     }
+
     private static func quotas(_ key: inout WireReader, _ value: ByteBuffer?) throws(WireError) -> MetadataRecord {
         var entity: ClientQuotas.Entity = [:]
         for _ in 0..<(try key.readArrayCount(flexible: false, elementSize: 4)) {

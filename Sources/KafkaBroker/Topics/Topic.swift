@@ -40,6 +40,13 @@ final class Topic: Sendable {
         }
         for partition in partitions { partition.reconfigure(log) }
     }
+
+    /// The broker's defaults have changed.
+    func refresh(_ log: ([String: String]) -> LogConfiguration) {
+        let (partitions, configs) = state.withLockedValue { ($0.partitions, $0.configs) }
+        let log = log(configs)
+        for partition in partitions { partition.reconfigure(log) }
+    }
 }
 
 /// Why something was refused: an error code of the wire and a sentence for people.

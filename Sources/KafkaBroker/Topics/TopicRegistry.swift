@@ -22,7 +22,8 @@ final class TopicRegistry: Sendable {
     /// Producer ids are reserved by the thousand, as Kafka does, so that few need a write.
     private static let producerIDBlock: Int64 = 1000
 
-    private let configuration: BrokerConfiguration
+    /// The broker's settings as they are now.
+    let brokerConfigs: BrokerConfigs
     private let directory: LogDirectory
     private let logger: Logger
     private let metadataLog: PartitionLog
@@ -36,7 +37,7 @@ final class TopicRegistry: Sendable {
 
     /// Opens the metadata log and replays it.
     init(configuration: BrokerConfiguration, directory: LogDirectory, logger: Logger) throws(StorageError) {
-        self.configuration = configuration
+        brokerConfigs = BrokerConfigs(configuration)
         self.directory = directory
         self.logger = logger
         quotas = QuotaManager(windows: configuration.quotaWindows)
@@ -121,6 +122,13 @@ final class TopicRegistry: Sendable {
         let count = Int32(topic.partitions.count)
         try write(.topic(.init(name: topic.name, id: topic.id, partitions: count, configs: configs)))
         topic.setConfigs(configs, log: logConfiguration(configs))
+    }
+
+    /// Replaces what was changed of a broker's settings, or with "" of the cluster's defaults.
+    func setBrokerConfigs(_ configs: [String: String], of resource: String) throws(Refusal) {
+        try write(.brokerConfigs(resource: resource, configs))
+        brokerConfigs.set(configs, of: resource)
+        for topic in all { topic.refresh(logConfiguration) }
     }
 
     /// A producer id that no producer has had. Ids are reserved in blocks; answer the client after `whenDurable`.
@@ -224,6 +232,8 @@ final class TopicRegistry: Sendable {
                 nextProducerID = max(nextProducerID, next)
             case .quotas(let entity, let limits):
                 quotas.set(limits, of: entity)
+            case .brokerConfigs(let resource, let configs):
+                brokerConfigs.set(configs, of: resource)
             }
         }
         for topic in topics.values { _ = install(topic) }
@@ -260,7 +270,7 @@ final class TopicRegistry: Sendable {
 
     private func logConfiguration(_ configs: [String: String]) -> LogConfiguration {
         do throws(StorageError) {
-            return try LogConfiguration(topicConfig: configuration.effectiveTopicConfiguration(configs))
+            return try LogConfiguration(topicConfig: brokerConfigs.current.effectiveTopicConfiguration(configs))
         } catch {
             // Values are checked before they are stored; one that slipped through must not keep the topic shut.
             logger.error("a topic setting cannot be used, defaults apply", metadata: ["error": "\(error)"])

@@ -6,13 +6,17 @@ import Logging
 struct ConfigsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "configs",
-        abstract: "Show and change settings of topics and brokers.",
+        abstract: "Show and change settings of topics and brokers, and quotas of clients.",
         discussion: """
             Examples:
               sluice configs --describe --entity-type topics --entity-name orders
               sluice configs --describe --entity-type brokers --entity-name 1 --all
               sluice configs --alter --entity-type topics --entity-name orders --add-config retention.ms=3600000
               sluice configs --alter --entity-type topics --entity-name orders --delete-config retention.ms
+              sluice configs --alter --entity-type brokers --entity-default --add-config log.retention.ms=3600000
+              sluice configs --alter --entity-type clients --entity-name loader \\
+                  --add-config producer_byte_rate=1048576
+              sluice configs --alter --user alice --client-defaults --add-config request_percentage=50
             """
     )
 
@@ -30,10 +34,19 @@ struct ConfigsCommand: AsyncParsableCommand {
 
     /// Whose settings.
     enum EntityType: String, ExpressibleByArgument, CaseIterable {
-        case topics, brokers
+        case topics, brokers, clients, users, ips
 
         var kind: ConfigResource.Kind { self == .topics ? .topic : .broker }
         var singular: String { String(rawValue.dropLast()) }
+        /// The type of a quota's entity; nil for what has settings.
+        var quotaType: String? {
+            switch self {
+            case .topics, .brokers: nil
+            case .clients: "client-id"
+            case .users: "user"
+            case .ips: "ip"
+            }
+        }
     }
 
     @Flag(exclusivity: .exclusive)
@@ -41,11 +54,16 @@ struct ConfigsCommand: AsyncParsableCommand {
 
     @OptionGroup var client: ClientOptions
 
-    @Option(help: "topics or brokers.")
-    var entityType: EntityType
+    @Option(help: "topics or brokers, or for quotas clients, users or ips.")
+    var entityType: EntityType?
 
-    @Option(help: ArgumentHelp("The topic, or the broker's id; without it --describe shows all.", valueName: "name"))
+    @Option(help: ArgumentHelp("Its name, or the broker's id; without it --describe shows all.", valueName: "name"))
     var entityName: String?
+
+    @Flag(help: "The default of all brokers, clients, users or addresses.")
+    var entityDefault = false
+
+    @OptionGroup(title: "Whom a quota is for") var quotas: QuotaEntityOptions
 
     @Flag(help: "With --describe: also what has its default.")
     var all = false
@@ -62,8 +80,19 @@ struct ConfigsCommand: AsyncParsableCommand {
     @OptionGroup var log: LogOptions
 
     func validate() throws {
+        guard (entityType == nil) != quotas.isEmpty else {
+            throw ValidationError("--entity-type, or --user, --client or --ip, is needed, and not both")
+        }
+        if entityName != nil, entityDefault {
+            throw ValidationError("--entity-name and --entity-default are two different things: choose one")
+        }
+        if entityDefault, entityType == .topics {
+            throw ValidationError("topics have no --entity-default; it is the brokers'")
+        }
         guard action == .alter else { return }
-        if entityName == nil { throw ValidationError("--alter needs --entity-name") }
+        if entityType != nil, entityName == nil, !entityDefault {
+            throw ValidationError("--alter needs --entity-name or --entity-default")
+        }
         if addConfig == nil, deleteConfig == nil {
             throw ValidationError("--alter needs --add-config or --delete-config")
         }
@@ -74,9 +103,11 @@ struct ConfigsCommand: AsyncParsableCommand {
         let admin = try KafkaAdminClient(
             configuration: client.adminConfiguration(), logger: log.logger("admin", default: .error))
         do {
-            switch action {
-            case .describe: try await describe(admin)
-            case .alter: try await alter(admin)
+            switch (action, entityType) {
+            case (.describe, .topics?), (.describe, .brokers?): try await describe(admin)
+            case (.alter, .topics?), (.alter, .brokers?): try await alter(admin)
+            case (.describe, _): try await describeQuotas(admin)
+            case (.alter, _): try await alterQuotas(admin)
             }
         } catch {
             await admin.close()
@@ -86,11 +117,12 @@ struct ConfigsCommand: AsyncParsableCommand {
     }
 
     private func describe(_ admin: KafkaAdminClient) async throws {
-        var names = entityName.map { [$0] } ?? []
-        if entityName == nil {
+        guard let entityType else { return }
+        var names = entityDefault ? [""] : entityName.map { [$0] } ?? []
+        if names.isEmpty {
             switch entityType {
             case .topics: names = try await admin.listTopics(includeInternal: true).map(\.name)
-            case .brokers: names = try await admin.describeCluster().brokers.map { String($0.id) }
+            default: names = try await admin.describeCluster().brokers.map { String($0.id) }
             }
         }
         let resources = names.sorted().map { ConfigResource(entityType.kind, $0) }
@@ -98,7 +130,10 @@ struct ConfigsCommand: AsyncParsableCommand {
         for resource in resources {
             guard let entries = try answers[resource]?.get() else { continue }
             let kind = all ? "All" : "Dynamic"
-            Terminal.print("\(kind) configs for \(entityType.singular) \(resource.name) are:")
+            Terminal.print(
+                resource.name.isEmpty
+                    ? "Default configs for \(entityType.rawValue) in the cluster are:"
+                    : "\(kind) configs for \(entityType.singular) \(resource.name) are:")
             let wanted: Set<ConfigEntry.Source> = [.topic, .dynamicBroker, .dynamicDefaultBroker, .dynamicBrokerLogger]
             for entry in entries.sorted(by: { $0.name < $1.name }) where all || wanted.contains(entry.source) {
                 Terminal.print("  \(entry.name)=\(entry.value ?? "null") sensitive=\(entry.isSensitive)")
@@ -107,7 +142,7 @@ struct ConfigsCommand: AsyncParsableCommand {
     }
 
     private func alter(_ admin: KafkaAdminClient) async throws {
-        guard let entityName else { return }
+        guard let entityType else { return }
         var changes =
             try addConfig.map(Self.pairs)?.map {
                 ConfigAlteration(name: $0.name, operation: .set, value: $0.value)
@@ -115,9 +150,11 @@ struct ConfigsCommand: AsyncParsableCommand {
         for name in deleteConfig?.split(separator: ",") ?? [] {
             changes.append(ConfigAlteration(name: name.trimmed, operation: .delete, value: nil))
         }
-        let resource = ConfigResource(entityType.kind, entityName)
+        let resource = ConfigResource(entityType.kind, entityName ?? "")
         try await admin.incrementalAlterConfigs([resource: changes])[resource]?.get()
-        Terminal.print("Completed updating config for \(entityType.singular) \(entityName).")
+        Terminal.print(
+            entityName.map { "Completed updating config for \(entityType.singular) \($0)." }
+                ?? "Completed updating default config for \(entityType.rawValue) in the cluster.")
     }
 
     /// Reads `a=1,b=[x,y],c=`; brackets keep commas together, as in Kafka's tool.
@@ -143,7 +180,7 @@ struct ConfigsCommand: AsyncParsableCommand {
 }
 
 extension Substring {
-    fileprivate var trimmed: String {
+    var trimmed: String {
         String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }

@@ -7,6 +7,8 @@ enum Invocation {
         "kafka-consumer-groups": "consumer-groups",
         "kafka-get-offsets": "get-offsets",
         "kafka-acls": "acls",
+        "kafka-configs": "configs",
+        "kafka-transactions": "transactions",
         "kafka-delete-records": "delete-records",
         "kafka-storage": "storage",
         "kafka-dump-log": "dump-log",

@@ -29,10 +29,10 @@ struct Sluice: AsyncParsableCommand {
                 name: "Tools",
                 subcommands: [
                     TopicsCommand.self, ConsoleProducerCommand.self, ConsoleConsumerCommand.self,
-                    ConsumerGroupsCommand.self, ConfigsCommand.self, AclsCommand.self, ConnectorsCommand.self,
-                    VerifyCommand.self,
-                    GetOffsetsCommand.self, DeleteRecordsCommand.self, StorageCommand.self, DumpLogCommand.self,
-                    ProducerPerformanceCommand.self, ConsumerPerformanceCommand.self,
+                    ConsumerGroupsCommand.self, TransactionsCommand.self, ConfigsCommand.self, AclsCommand.self,
+                    ConnectorsCommand.self, VerifyCommand.self, GetOffsetsCommand.self, DeleteRecordsCommand.self,
+                    StorageCommand.self, DumpLogCommand.self, ProducerPerformanceCommand.self,
+                    ConsumerPerformanceCommand.self,
                 ]),
         ]
     )

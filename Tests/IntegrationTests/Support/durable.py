@@ -1,6 +1,6 @@
-"""An idempotent confluent-kafka producer that numbers its messages and writes down what was acknowledged.
+"""A confluent-kafka producer, idempotent or plain, that numbers its messages and writes down what was acknowledged.
 
-durable.py BOOTSTRAP TOPIC ACKED_FILE STOP_FILE
+durable.py BOOTSTRAP TOPIC ACKED_FILE STOP_FILE [plain]
 Sends 0, 1, 2, … with acks=all until STOP_FILE exists, then flushes. Each acknowledged number is a line in ACKED_FILE.
 """
 import os
@@ -9,9 +9,10 @@ import time
 
 from confluent_kafka import Producer
 
-bootstrap, topic, acked_path, stop_path = sys.argv[1:]
+bootstrap, topic, acked_path, stop_path = sys.argv[1:5]
+idempotent = sys.argv[5:] != ["plain"]
 producer = Producer({
-    "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 1, "message.timeout.ms": 120000,
+    "bootstrap.servers": bootstrap, "enable.idempotence": idempotent, "acks": "all", "linger.ms": 1, "message.timeout.ms": 120000,
     "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 20, "log_level": 0,
     "error_cb": lambda error: None,
 })
