@@ -17,7 +17,8 @@ import Testing
             try settings.write(to: file, atomically: true, encoding: .utf8)
             process.executableURL = Tool.sluice
             process.arguments = [
-                "broker", file.path, "--port", "0", "--data-dir", folder.appending(path: "data").path, "--ready-file", ready.path,
+                "broker", file.path, "--port", "0", "--data-dir", folder.appending(path: "data").path, "--ready-file",
+                ready.path,
                 "--log-level", "error",
             ]
             process.standardOutput = FileHandle.nullDevice
