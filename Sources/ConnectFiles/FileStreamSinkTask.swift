@@ -36,7 +36,7 @@ final class FileStreamSinkTask: SinkTask {
         }
         var bytes: [UInt8] = []
         for record in records {
-            bytes += ValueText.text(record.value, record.valueSchema).utf8
+            bytes += record.value.javaText(record.valueSchema).utf8
             bytes.append(UInt8(ascii: "\n"))
         }
         try append(bytes)
@@ -103,38 +103,4 @@ private func systemClose(_ descriptor: Int32) {
 
 private func systemOpen(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 {
     open(path, flags, mode)
-}
-
-/// Values as Java's `toString` shows them, which is what Kafka's sink writes.
-enum ValueText {
-    static func text(_ value: ConnectValue, _ schema: Schema?) -> String {
-        switch value {
-        case .null: return "null"
-        case .boolean(let flag): return flag ? "true" : "false"
-        case .float32(let number): return JavaNumber.text(of: number)
-        case .float64(let number): return JavaNumber.text(of: number)
-        case .string(let text): return text
-        case .bytes(let bytes):
-            if case .decimal(let scale)? = schema?.logicalType {
-                return ConnectDecimal.javaText(unscaled: bytes, scale: scale)
-            }
-            // Java shows the object's address; the bytes are of more use.
-            var text: [UInt8] = []
-            Base64.encode(bytes, into: &text)
-            return String(decoding: text, as: UTF8.self)
-        case .array(let elements):
-            return "[" + elements.map { Self.text($0, schema?.valueSchema) }.joined(separator: ", ") + "]"
-        case .map(let map):
-            let entries = map.entries.map {
-                "\(Self.text($0.key, schema?.keySchema))=\(Self.text($0.value, schema?.valueSchema))"
-            }
-            return "{" + entries.joined(separator: ", ") + "}"
-        case .structure(let record):
-            let fields = zip(record.schema.fields, record.values).filter { !$0.1.isNull }
-                .map { "\($0.name)=\(Self.text($1, $0.schema))" }
-            return "Struct{" + fields.joined(separator: ",") + "}"
-        case .int8, .int16, .int32, .int64:
-            return value.integer.map { String($0) } ?? ""
-        }
-    }
 }

@@ -135,6 +135,8 @@ public struct HerderError: Error, Sendable, Hashable, CustomStringConvertible {
     public var message: String
     /// The worker that can do it, if this one cannot: the request is forwarded there.
     public var forwardURL: String?
+    /// The group went on to another round before anything was changed: the request may begin anew.
+    var isOvertaken = false
 
     /// Makes an error.
     public init(status: Int, message: String) {

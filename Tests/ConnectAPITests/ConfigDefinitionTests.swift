@@ -1,5 +1,6 @@
 import ConnectAPI
 import NIOCore
+import OrderedCollections
 import Testing
 
 /// Messages are those of the golden recordings rest/057 to 062 and 096 to 106.
@@ -105,5 +106,20 @@ import Testing
         #expect(throws: ConnectError.self) { try IntegerConverter().raw(.int64(1)) }
         #expect(throws: ConnectError.self) { try StringConverter().toConnect(topic: "t", bytes: .init(bytes: [0xff])) }
         #expect(IntegerConverter.className == "org.apache.kafka.connect.converters.IntegerConverter")
+    }
+
+    /// As Kafka 4.3's `StringConverter` writes them.
+    @Test func otherValuesAreWrittenAsText() throws {
+        func text(_ schema: Schema?, _ value: ConnectValue) throws -> String? {
+            var buffer = ByteBuffer()
+            let hasBytes = try StringConverter().fromConnect(topic: "t", schema: schema, value: value, into: &buffer)
+            return hasBytes ? String(buffer: buffer) : nil
+        }
+        let map = MapEntries(["k": .int32(1), "l": .null])
+        #expect(try text(.int32, .int32(7)) == "7")
+        #expect(try text(.decimal(scale: 2), .bytes([4, 226])) == "12.50")
+        #expect(try text(nil, .map(map)) == "{k=1, l=null}")
+        #expect(try text(.array(of: .decimal(scale: 1)), .array([.bytes([15])])) == "[1.5]")
+        #expect(try text(.optionalString, .null) == nil)
     }
 }

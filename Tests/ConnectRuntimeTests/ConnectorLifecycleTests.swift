@@ -17,8 +17,8 @@ struct ConnectorLifecycleTests {
     }
 
     /// A connector at work with one task.
-    private func running() -> ConnectorLifecycle {
-        var machine = ConnectorLifecycle()
+    private func running(restartLimit: Int? = nil) -> ConnectorLifecycle {
+        var machine = ConnectorLifecycle(restartLimit: restartLimit)
         _ = machine.handle(plan(tasks: [taskConfig]))
         _ = machine.handle(.connectorStarted)
         _ = machine.handle(.tasksComputed([taskConfig]))
@@ -108,18 +108,35 @@ struct ConnectorLifecycleTests {
         var machine = running()
         #expect(
             machine.handle(.taskFailed(0, failure)) == [
-                .taskStatus(0, .failed, trace: "database down"), .setTimer(.task(0), .milliseconds(500)),
+                .taskStatus(0, .failed, trace: "database down\nStarted again by itself in 0.5 seconds (try 1)"),
+                .setTimer(.task(0), .milliseconds(500)),
             ])
         #expect(
             machine.handle(.timerFired(.task(0))) == [.startTask(0, taskConfig, isPaused: false, isQuiet: true)])
         #expect(
             machine.handle(.taskFailed(0, failure)) == [
-                .taskStatus(0, .failed, trace: "database down"), .setTimer(.task(0), .seconds(1)),
+                .taskStatus(0, .failed, trace: "database down\nStarted again by itself in 1.0 seconds (try 2)"),
+                .setTimer(.task(0), .seconds(1)),
             ])
         _ = machine.handle(.timerFired(.task(0)))
         #expect(machine.handle(.taskRunning(0)) == [.taskStatus(0, .running, trace: nil)])
         // Progress resets the wait.
         #expect(machine.handle(.taskFailed(0, failure)).last == .setTimer(.task(0), .milliseconds(500)))
+    }
+
+    @Test func triesInARowMayHaveALimit() {
+        var machine = running(restartLimit: 1)
+        #expect(machine.handle(.taskFailed(0, failure)).last == .setTimer(.task(0), .milliseconds(500)))
+        _ = machine.handle(.timerFired(.task(0)))
+        let givenUp = "database down\nStarted again 1 times in vain: restart it once the cause is gone"
+        #expect(machine.handle(.taskFailed(0, failure)) == [.taskStatus(0, .failed, trace: givenUp)])
+        // Whoever restarts it begins anew.
+        #expect(machine.handle(.restart(connector: false, tasks: [0])).count == 2)
+        #expect(machine.handle(.taskFailed(0, failure)).last == .setTimer(.task(0), .milliseconds(500)))
+        // Connect's own way.
+        var never = Lifecycle(restartLimit: 0)
+        _ = never.handle(plan())
+        #expect(never.handle(.connectorFailed(failure)).count == 2)
     }
 
     @Test func aTaskThatFailsForGoodStaysFailedUntilRestarted() {
@@ -149,7 +166,8 @@ struct ConnectorLifecycleTests {
         _ = machine.handle(plan())
         #expect(
             machine.handle(.connectorFailed(failure)) == [
-                .stopConnector, .connectorStatus(.failed, trace: "database down"),
+                .stopConnector,
+                .connectorStatus(.failed, trace: "database down\nStarted again by itself in 0.5 seconds (try 1)"),
                 .setTimer(.connector, .milliseconds(500)),
             ])
         #expect(machine.handle(.connectorStopped) == [])

@@ -193,14 +193,17 @@ final class RowSinkTask: SinkTask {
 /// A worker on a real broker in this process.
 func startWorker(
     _ broker: TestBroker, group: String = "workers", configProviders: ConfigTransformer = ConfigTransformer(),
-    exactlyOnce: Bool = false
+    exactlyOnce: Bool = false, register: (PluginRegistry) -> Void = { _ in },
+    adjust: (inout WorkerConfiguration) -> Void = { _ in }
 ) async throws -> DistributedWorker {
     var configuration = WorkerConfiguration(embeddedWith: [broker.bootstrapServers], groupID: group)
     configuration.isEmbedded = false
     configuration.configTransformer = configProviders
     configuration.listeners = ["http://127.0.0.1:0"]
     configuration.exactlyOnceSource = exactlyOnce ? .enabled : .disabled
+    adjust(&configuration)
     let plugins = PluginRegistry()
+    register(plugins)
     plugins.register(source: RowSource.self)
     plugins.register(source: TransactionSource.self)
     plugins.register(source: VerifiableSourceConnector.self)

@@ -73,6 +73,44 @@ struct StandaloneTests {
         await broker.stop()
         try FileManager.default.removeItem(at: folder)
     }
+
+    /// Kafka Connect takes bodies of any size.
+    @Test func bodiesAreAsLargeAsTheWorkerSays() async throws {
+        let folder = try temporaryFolder()
+        let broker = try await TestBroker.start()
+        let configuration = try WorkerConfiguration(
+            properties: [
+                "bootstrap.servers": broker.bootstrapServers, "listeners": "http://127.0.0.1:0",
+                "key.converter": "JsonConverter", "value.converter": "JsonConverter",
+                "offset.storage.file.filename": folder.appendingPathComponent("offsets").path,
+                "rest.request.max.bytes": "2048",
+            ], mode: .standalone)
+        let worker = try StandaloneWorker(
+            configuration: configuration, connectors: [], plugins: PluginRegistry(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await worker.start()
+        let port = try #require(worker.restPort)
+        func answer(toBodyOf size: Int) async throws -> String {
+            let body = #"{"connector.class":"\#(String(repeating: "x", count: size - 22))"}"#
+            #expect(body.utf8.count == size)
+            return try await RESTServerTests.exchange(
+                port,
+                "PUT /connectors/c/config HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                    + "Content-Length: \(size)\r\nConnection: close\r\n\r\n" + body)
+        }
+        // An unknown class: it was read.
+        #expect(try await answer(toBodyOf: 2048).hasPrefix("HTTP/1.1 400 "))
+        let tooLarge = try await answer(toBodyOf: 2049)
+        #expect(tooLarge.hasPrefix("HTTP/1.1 413 ") && tooLarge.contains("2048 bytes"))
+        #expect(throws: ConnectError.self) {
+            try WorkerConfiguration(
+                properties: configuration.properties.merging(["rest.request.max.bytes": "12"]) { $1 },
+                mode: .standalone)
+        }
+        await worker.shutdown()
+        await broker.stop()
+        try FileManager.default.removeItem(at: folder)
+    }
 }
 
 struct WorkerConfigurationTests {

@@ -147,7 +147,7 @@ struct WorkerHerderTests {
         config["secret.word"] = "hush-hush"
         _ = try await fixture.herder.createConnector(name: "x", config: config, initialState: nil)
         let failed = try await fixture.status(of: "x") { $0.tasks.first?.state == .failed }
-        #expect(failed.tasks[0].trace == "no route to [hidden]")
+        #expect(failed.tasks[0].trace == "no route to [hidden]\nStarted again by itself in 0.5 seconds (try 1)")
         _ = try await fixture.status(of: "x") { isRunning($0) }
         #expect(fixture.launcher.launches.map(\.isQuiet) == [false, true])
         await fixture.herder.stop()

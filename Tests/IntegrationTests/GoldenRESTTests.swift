@@ -33,9 +33,6 @@ import Testing
             238: .status(400), 239: .statusOnly, 247: .status(400), 248: .atTheEnd(200), 291: .status(400),
             298: .status(400), 299: .status(400),
         ]
-        // Header converters are not listed: there is one.
-        for number in 11...12 { rules[number] = .statusOnly }
-        rules[22] = .skip
         for number in 88...95 { rules[number] = .status(400) }
         // 118 and 119 speak of the connector that 117 no longer makes; 143 and 144 read and delete what now can be.
         rules[118] = .status(404)
@@ -193,7 +190,7 @@ struct Replay {
         case let object as [String: Any]:
             var members = object.mapValues { normal($0) ?? NSNull() }
             members["documentation"] = nil
-            // The database's address, and the header converters, of which there is one.
+            // The database's address.
             let name = members["name"] as? String
             if name == "connection.url", members["visible"] != nil { members["value"] = nil }
             if let errors = members["errors"] as? [String] {
@@ -201,7 +198,6 @@ struct Replay {
                 let common = "Could not connect to database."
                 members["errors"] = errors.map { $0.hasPrefix(common) ? common : $0 }
             }
-            if name == "header.converter" { members["recommended_values"] = nil }
             return members
         default: return value
         }

@@ -30,7 +30,7 @@ public final class StringConverter: Converter {
         topic: String, schema: Schema?, value: ConnectValue, into buffer: inout ByteBuffer
     ) throws(ConnectError) -> Bool {
         if value.isNull { return false }
-        buffer.writeString(value.plainText)
+        buffer.writeString(value.javaText(schema))
         return true
     }
 
@@ -41,31 +41,5 @@ public final class StringConverter: Converter {
             throw .data("The bytes of a record of \(topic) are no UTF-8 text")
         }
         return SchemaAndValue(schema: .optionalString, value: .string(text))
-    }
-}
-
-extension ConnectValue {
-    /// The value as Java's `toString` prints it, for converters and messages.
-    var plainText: String {
-        switch self {
-        case .null: "null"
-        case .int8(let number): String(number)
-        case .int16(let number): String(number)
-        case .int32(let number): String(number)
-        case .int64(let number): String(number)
-        case .float32(let number): JavaNumber.text(of: number)
-        case .float64(let number): JavaNumber.text(of: number)
-        case .boolean(let flag): flag ? "true" : "false"
-        case .string(let text): text
-        case .bytes(let data):
-            data.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        case .array(let elements): "[" + elements.map(\.plainText).joined(separator: ", ") + "]"
-        case .map(let map):
-            "{" + map.entries.map { "\($0.key.plainText)=\($0.value.plainText)" }.joined(separator: ", ") + "}"
-        case .structure(let structure):
-            "Struct{"
-                + zip(structure.schema.fields, structure.values).filter { !$1.isNull }
-                .map { "\($0.name)=\($1.plainText)" }.joined(separator: ",") + "}"
-        }
     }
 }

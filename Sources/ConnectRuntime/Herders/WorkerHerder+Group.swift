@@ -135,7 +135,7 @@ extension WorkerHerder: GroupWorker {
     /// Throws if the lead was lost while a request waited for others.
     func checkLead() throws(HerderError) {
         guard let group else { return }
-        guard group.isCurrent, group.isLeading else { throw .rebalancing(.zero) }
+        guard group.isCurrent, group.isLeading else { throw .overtaken() }
     }
 
     // MARK: Task configurations
@@ -212,6 +212,13 @@ extension HerderError {
                 "Cannot complete request because of a conflicting operation (e.g. worker rebalance): it belongs to "
                 + url)
         error.forwardURL = url
+        return error
+    }
+
+    /// The lead was lost before anything was changed.
+    static func overtaken() -> HerderError {
+        var error = rebalancing(.zero)
+        error.isOvertaken = true
         return error
     }
 

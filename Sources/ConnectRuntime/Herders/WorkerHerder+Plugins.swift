@@ -10,6 +10,9 @@ extension WorkerHerder {
         if let converter = parts.plugins.converter(pluginName) {
             return converter.configDefinition.keys.values.map { ConfigKeyInfo($0) }
         }
+        if let converter = parts.plugins.headerConverter(pluginName) {
+            return converter.configDefinition.keys.values.map { ConfigKeyInfo($0) }
+        }
         if let transformation = parts.plugins.transformation(pluginName) {
             return transformation.configDefinition.keys.values.map { ConfigKeyInfo($0) }
         }
@@ -47,12 +50,12 @@ extension WorkerHerder {
 
     private var validationEnvironment: ConnectorValidator.Environment {
         let plugins = parts.plugins
-        let simpleHeaders = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
         return ConnectorValidator.Environment(
             keyConverter: parts.configuration.keyConverter, valueConverter: parts.configuration.valueConverter,
-            headerConverter: simpleHeaders, converters: plugins.converterClassNames, headerConverters: [simpleHeaders],
+            headerConverter: parts.configuration.headerConverter, converters: plugins.converterClassNames,
+            headerConverters: plugins.headerConverterClassNames,
             converterVersion: PluginRegistry.converterVersion, hasConverter: { plugins.converter($0) != nil },
-            hasHeaderConverter: { $0.hasSuffix("SimpleHeaderConverter") || $0 == "SimpleHeader" },
+            hasHeaderConverter: { plugins.headerConverter($0) != nil },
             plugins: plugins, clientOverrides: parts.configuration.clientOverrides,
             deliversOnce: parts.configuration.exactlyOnceSource == .enabled)
     }

@@ -158,7 +158,8 @@ final class WorkerHerder: Sendable {
             launcher: parts.launcher, transformer: parts.configuration.configTransformer,
             workerID: { [weak self] in self?.workerID ?? "" },
             generation: { [weak self] in self?.generation ?? 0 },
-            gracefulTimeout: parts.configuration.gracefulShutdownTimeout, loggers: parts.loggers,
+            gracefulTimeout: parts.configuration.gracefulShutdownTimeout,
+            restartLimit: parts.configuration.restartLimit, loggers: parts.loggers,
             admission: { [weak self] id, plan in self?.admission(of: id, plan) },
             storeTasks: { [weak self] name, configs, plan in
                 guard let self else { return nil }

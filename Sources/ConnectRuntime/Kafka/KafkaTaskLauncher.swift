@@ -66,29 +66,45 @@ struct KafkaTaskLauncher: TaskLauncher {
 
     // MARK: Converters
 
-    /// The connector's converters, or the worker's. A converter takes the options of the level that names it.
+    /// The connector's converters, or the worker's.
     private func converters(_ config: ConnectorProperties) throws -> TaskConverters {
         TaskConverters(
             key: try converter("key.converter", config, configuration.keyConverter, isKey: true),
-            value: try converter("value.converter", config, configuration.valueConverter, isKey: false))
+            value: try converter("value.converter", config, configuration.valueConverter, isKey: false),
+            header: try headerConverter(config))
     }
 
     private func converter(
         _ option: String, _ config: ConnectorProperties, _ workerClass: String, isKey: Bool
     ) throws -> any Converter {
-        let given = config[option]?.trimmed
-        let className = given ?? workerClass
-        guard let type = plugins.converter(className) else {
-            throw TaskError("\(option)=\(className): there is no such converter")
-        }
-        let source = given == nil ? configuration.properties : config.plain
-        var options: [String: String] = [:]
-        for (name, value) in source {
-            if let name = name.suffix(after: option + ".") { options[name] = value }
-        }
+        let (type, options) = try chosen(option, config, workerClass, plugins.converter)
         let converter = type.init()
         try converter.configure(options, isKey: isKey)
         return converter
+    }
+
+    private func headerConverter(_ config: ConnectorProperties) throws -> any HeaderConverter {
+        let (type, options) = try chosen(
+            "header.converter", config, configuration.headerConverter, plugins.headerConverter)
+        let converter = type.init()
+        try converter.configure(headers: options)
+        return converter
+    }
+
+    /// The plugin that the connector names, or the worker, with the options of the level that names it.
+    private func chosen<Plugin>(
+        _ option: String, _ config: ConnectorProperties, _ workerClass: String, _ find: (String) -> Plugin?
+    ) throws -> (Plugin, options: [String: String]) {
+        let given = config[option]?.trimmed
+        let className = given ?? workerClass
+        guard let plugin = find(className) else {
+            throw TaskError("\(option)=\(className): there is no such converter")
+        }
+        var options: [String: String] = [:]
+        for (name, value) in given == nil ? configuration.properties : config.plain {
+            if let name = name.suffix(after: option + ".") { options[name] = value }
+        }
+        return (plugin, options)
     }
 
     // MARK: Clients

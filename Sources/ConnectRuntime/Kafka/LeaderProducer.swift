@@ -61,7 +61,7 @@ final class LeaderProducer: Sendable {
         }
         guard mayLead.withLockedValue({ $0 })() else {
             await new.close(timeout: .zero)
-            throw HerderError.rebalancing(.zero)
+            throw HerderError.overtaken()
         }
         producer.withLockedValue { $0 = new }
     }

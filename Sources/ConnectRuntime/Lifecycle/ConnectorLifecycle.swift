@@ -12,7 +12,8 @@ typealias ConnectorProperties = OrderedDictionary<String, String>
 /// - A running connector is asked for task configurations after each start and on its own request; tasks are
 ///   replaced only if the configurations differ from the stored ones.
 /// - Beyond Connect: what failed for a cause that may pass (``Failure/isRetriable``) is started again by itself, later
-///   each time, and its state stays FAILED until it has made progress.
+///   each time, at most ``restartLimit`` times in a row; its state stays FAILED until it has made progress, and tells
+///   when the next try is.
 struct ConnectorLifecycle {
     private enum Ending {
         case removed, shutdown
@@ -21,6 +22,8 @@ struct ConnectorLifecycle {
     private(set) var connectorPhase = ConnectorPhase.idle
     private(set) var tasks: [Int: TaskPhase] = [:]
     private(set) var plan: Plan?
+    /// How often in a row a task or the connector is started again by itself; nil: as long as it takes.
+    let restartLimit: Int?
     private var ending: Ending?
     private(set) var share = Share.all
     private var startedConfig: ConnectorProperties?
@@ -31,6 +34,10 @@ struct ConnectorLifecycle {
     private var planAttempts = 0
     private var taskAttempts: [Int: Int] = [:]
     private var isFinished = false
+
+    init(restartLimit: Int? = nil) {
+        self.restartLimit = restartLimit
+    }
 
     /// Takes an event and tells what to do, in order.
     mutating func handle(_ event: Event) -> [Action] {
@@ -72,12 +79,10 @@ extension ConnectorLifecycle {
             return [.connectorStatus(.running, trace: nil), .computeTasks]
         case .connectorFailed(let failure) where connectorPhase == .starting || connectorPhase == .running:
             connectorPhase = .failed
-            var actions: [Action] = [.stopConnector, .connectorStatus(.failed, trace: failure.trace)]
-            if failure.isRetriable {
-                actions.append(.setTimer(.connector, Self.backoff(attempt: connectorAttempts)))
-                connectorAttempts += 1
-            }
-            return actions
+            let next = nextTry(after: failure, connectorAttempts)
+            if next.wait != nil { connectorAttempts += 1 }
+            return [.stopConnector, .connectorStatus(.failed, trace: next.trace)]
+                + (next.wait.map { [.setTimer(.connector, $0)] } ?? [])
         case .connectorStopped where connectorPhase == .stopping:
             connectorPhase = .idle
             if mustRestartConnector {
@@ -128,19 +133,27 @@ extension ConnectorLifecycle {
                 return ended(task: id)
             case .running(let config, _):
                 tasks[id] = .failed(config)
-                var actions: [Action] = [.taskStatus(id, .failed, trace: failure.trace)]
-                if failure.isRetriable {
-                    let attempt = taskAttempts[id, default: 0]
-                    taskAttempts[id] = attempt + 1
-                    actions.append(.setTimer(.task(id), Self.backoff(attempt: attempt)))
-                }
-                return actions
+                let attempt = taskAttempts[id, default: 0]
+                let next = nextTry(after: failure, attempt)
+                if next.wait != nil { taskAttempts[id] = attempt + 1 }
+                return [.taskStatus(id, .failed, trace: next.trace)]
+                    + (next.wait.map { [.setTimer(.task(id), $0)] } ?? [])
             case .failed, nil:
                 return []
             }
         default:
             return []
         }
+    }
+
+    /// How long to wait before the next try, nil if there is none, and what the status says.
+    private func nextTry(after failure: Failure, _ attempt: Int) -> (wait: Duration?, trace: String) {
+        guard failure.isRetriable else { return (nil, failure.trace) }
+        if let restartLimit, attempt >= restartLimit {
+            return (nil, "\(failure.trace)\nStarted again \(attempt) times in vain: restart it once the cause is gone")
+        }
+        let wait = Self.backoff(attempt: attempt)
+        return (wait, "\(failure.trace)\nStarted again by itself in \(wait) (try \(attempt + 1))")
     }
 
     /// What to say about a task whose run has ended on our wish.

@@ -19,6 +19,8 @@ final class ConnectorSupervisor: Sendable {
         var workerID: @Sendable () -> String
         var generation: @Sendable () -> Int
         var gracefulTimeout: Duration
+        /// ``ConnectorLifecycle/restartLimit``.
+        var restartLimit: Int?
         var loggers: ConnectLoggers
         /// Whom a task of an exactly-once source asks before it writes, given the plan that it was started for.
         var admission: @Sendable (TaskID, ConnectorLifecycle.Plan) -> TaskAdmission?
@@ -62,7 +64,7 @@ final class ConnectorSupervisor: Sendable {
 
     /// Lives until the connector is removed or the worker stops, and all its parts have ended.
     func run() async {
-        var lifecycle = ConnectorLifecycle()
+        var lifecycle = ConnectorLifecycle(restartLimit: environment.restartLimit)
         for await event in events {
             if case .planned(let plan) = event { note(plan) }
             var isFinished = false

@@ -2,7 +2,7 @@ public import ConnectAPI
 import NIOConcurrencyHelpers
 import OrderedCollections
 
-/// The plugins of a worker: connectors, converters, transformations and predicates, found by full class name, simple
+/// The plugins of a worker: connectors, converters, header converters, transformations and predicates, found by full class name, simple
 /// class name, simple name less `Connector`, or an alias that the plugin gives (Confluent's and Apache's names).
 public final class PluginRegistry: Sendable {
     /// A registered connector.
@@ -30,6 +30,8 @@ public final class PluginRegistry: Sendable {
         var converters: OrderedDictionary<String, any Converter.Type> = [:]
         var connectorNames: [String: String] = [:]
         var converterNames: [String: String] = [:]
+        var headerConverters: OrderedDictionary<String, any HeaderConverter.Type> = [:]
+        var headerConverterNames: [String: String] = [:]
         var transformations: [String: any Transformation.Type] = [:]
         var predicates: [String: any Predicate.Type] = [:]
     }
@@ -38,15 +40,16 @@ public final class PluginRegistry: Sendable {
 
     /// A registry with the converters, transformations and predicates that Connect has built in, and no connectors.
     public init() {
-        register(converter: JSONConverter.self)
-        register(converter: StringConverter.self)
-        register(converter: ByteArrayConverter.self)
-        register(converter: BooleanConverter.self)
-        register(converter: DoubleConverter.self)
-        register(converter: FloatConverter.self)
-        register(converter: IntegerConverter.self)
-        register(converter: LongConverter.self)
-        register(converter: ShortConverter.self)
+        registerBoth(JSONConverter.self)
+        registerBoth(StringConverter.self)
+        registerBoth(ByteArrayConverter.self)
+        registerBoth(BooleanConverter.self)
+        registerBoth(DoubleConverter.self)
+        registerBoth(FloatConverter.self)
+        registerBoth(IntegerConverter.self)
+        registerBoth(LongConverter.self)
+        registerBoth(ShortConverter.self)
+        register(headerConverter: SimpleHeaderConverter.self)
         registerBuiltInTransformations()
     }
 
@@ -68,6 +71,21 @@ public final class PluginRegistry: Sendable {
                 state.converterNames[name] = type.className
             }
         }
+    }
+
+    /// Adds a converter of headers.
+    public func register<T: HeaderConverter>(headerConverter type: T.Type) {
+        state.withLockedValue { state in
+            state.headerConverters[type.className] = type
+            for name in Self.names(of: type.className, type.aliases, suffix: "HeaderConverter") {
+                state.headerConverterNames[name] = type.className
+            }
+        }
+    }
+
+    private func registerBoth<T: Converter & HeaderConverter>(_ type: T.Type) {
+        register(converter: type)
+        register(headerConverter: type)
     }
 
     /// Adds a transformation.
@@ -111,6 +129,13 @@ public final class PluginRegistry: Sendable {
         }
     }
 
+    /// The header converter of a name; nil if there is none.
+    func headerConverter(_ name: String) -> (any HeaderConverter.Type)? {
+        state.withLockedValue { state in
+            state.headerConverterNames[name.trimmed].flatMap { state.headerConverters[$0] }
+        }
+    }
+
     /// The transformation of a class name, with its package or without; nil if there is none.
     func transformation(_ name: String) -> (any Transformation.Type)? {
         state.withLockedValue {
@@ -126,24 +151,25 @@ public final class PluginRegistry: Sendable {
     }
 
     /// What `GET /connector-plugins` lists: connectors by class name within sink and source, then transformations,
-    /// predicates and converters.
+    /// predicates, converters and header converters.
     func infos(connectorsOnly: Bool) -> [PluginInfo] {
-        let (connectors, converters, transformations, predicates) = state.withLockedValue {
-            ($0.connectors.values, $0.converters.values, $0.transformations.values, $0.predicates.values)
-        }
-        var infos = connectors.map { plugin in
+        let state = state.withLockedValue { $0 }
+        var infos = state.connectors.values.map { plugin in
             PluginInfo(
                 className: plugin.type.className, type: plugin.connectorType.rawValue, version: plugin.type.version)
         }.sorted { ($0.type, $0.className) < ($1.type, $1.className) }
         if !connectorsOnly {
-            infos += transformations.map {
+            infos += state.transformations.values.map {
                 PluginInfo(className: $0.className, type: "transformation", version: $0.version)
             }.sorted { $0.className < $1.className }
-            infos += predicates.map {
+            infos += state.predicates.values.map {
                 PluginInfo(className: $0.className, type: "predicate", version: $0.version)
             }.sorted { $0.className < $1.className }
-            infos += converters.map {
+            infos += state.converters.values.map {
                 PluginInfo(className: $0.className, type: "converter", version: Self.converterVersion)
+            }.sorted { $0.className < $1.className }
+            infos += state.headerConverters.values.map {
+                PluginInfo(className: $0.className, type: "header_converter", version: Self.converterVersion)
             }.sorted { $0.className < $1.className }
         }
         return infos
@@ -154,6 +180,9 @@ public final class PluginRegistry: Sendable {
 
     /// The converter classes there are.
     var converterClassNames: [String] { state.withLockedValue { $0.converters.keys.sorted() } }
+
+    /// The header converter classes there are.
+    var headerConverterClassNames: [String] { state.withLockedValue { $0.headerConverters.keys.sorted() } }
 
     /// The transformation classes there are.
     var transformationClassNames: [String] { state.withLockedValue { $0.transformations.keys.sorted() } }

@@ -22,6 +22,11 @@ extension RESTService {
             do throws(HerderError) {
                 return try await answer()
             } catch {
+                if error.isOvertaken, ContinuousClock.now < deadline, !Task.isCancelled {
+                    // The next try waits for the round to end.
+                    do { try await Task.sleep(for: .milliseconds(20)) } catch { continue }
+                    continue
+                }
                 guard let forwardURL = error.forwardURL else { throw error }
                 url = forwardURL
             }

@@ -35,6 +35,14 @@ enum StatusRecord: Hashable {
     private static let topicPrefix = "status-topic-"
     private static let topicSeparator = ":connector-"
 
+    /// The state of a connector or task that the record holds.
+    var state: State? {
+        switch self {
+        case .connector(_, let state), .task(_, let state): state
+        case .topic, .topicRemoved: nil
+        }
+    }
+
     /// The record as it is written.
     var entry: LogEntry {
         switch self {

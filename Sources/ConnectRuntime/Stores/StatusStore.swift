@@ -13,22 +13,23 @@ final class StatusStore: Sendable {
 
         /// A former owner's last word may come after the new owner's first.
         func isStale(_ record: StatusRecord) -> Bool {
-            guard case .task(let id, let state?) = record, state.state == .unassigned, let known = tasks[id] else {
-                return false
-            }
+            guard let state = record.state, state.state == .unassigned, let known = known(record) else { return false }
             return known.state == .running && known.workerID != state.workerID && known.generation >= state.generation
         }
 
         /// Another worker has written in a later generation, though this worker's own last word is still on its way.
         func isOvertaken(by record: StatusRecord) -> Bool {
-            let states: (StatusRecord.State?, StatusRecord.State?) =
-                switch record {
-                case .connector(let name, let state): (connectors[name], state)
-                case .task(let id, let state): (tasks[id], state)
-                case .topic, .topicRemoved: (nil, nil)
-                }
-            guard let known = states.0, let new = states.1 else { return false }
+            guard let known = known(record), let new = record.state else { return false }
             return new.workerID != known.workerID && new.generation > known.generation
+        }
+
+        /// What is known of the part that a record is about.
+        func known(_ record: StatusRecord) -> StatusRecord.State? {
+            switch record {
+            case .connector(let name, _): connectors[name]
+            case .task(let id, _): tasks[id]
+            case .topic, .topicRemoved: nil
+            }
         }
 
         mutating func apply(_ record: StatusRecord) {
@@ -45,10 +46,24 @@ final class StatusStore: Sendable {
 
     /// What this worker has written itself: older records of the same keys, its own or others', are still to be read.
     private struct OwnWrites {
+        /// The last word about each part that this worker runs.
+        private var held: [ByteBuffer: StatusRecord] = [:]
         private var pending: [ByteBuffer: Int] = [:]
         private var written: [ByteBuffer: LogPosition] = [:]
 
         mutating func begin(_ key: ByteBuffer) { pending[key, default: 0] += 1 }
+
+        mutating func hold(_ record: StatusRecord, _ key: ByteBuffer) {
+            let isAtWork = record.state.map { [.running, .paused, .failed].contains($0.state) } ?? false
+            held[key] = isAtWork ? record : nil
+        }
+
+        /// What is to be said again after a former owner's word, for the last word about a key stays in the topic. A
+        /// worker that stood still speaks for a generation that is over.
+        func answer(to record: StatusRecord, _ key: ByteBuffer) -> StatusRecord? {
+            guard let own = held[key], let mine = own.state, let theirs = record.state else { return nil }
+            return theirs.workerID != mine.workerID && theirs.generation < mine.generation ? own : nil
+        }
 
         mutating func end(_ key: ByteBuffer, _ position: LogPosition?) {
             let left = (pending[key] ?? 1) - 1
@@ -80,10 +95,16 @@ final class StatusStore: Sendable {
 
     /// Reads what is stored and begins to write.
     func start() async throws {
-        try await log.open { [contents, own] entry, position in
+        try await log.open { [weak self, contents, own] entry, position in
             guard let record = StatusRecord(entry) else { return }
             // What this worker has said since is newer than what it reads.
-            let isNews = own.withLockedValue { $0.isNews(entry.key, position) }
+            let (isNews, answer) = own.withLockedValue { own in
+                (own.isNews(entry.key, position), own.answer(to: record, entry.key))
+            }
+            if isNews, let answer {
+                self?.put(answer)
+                return
+            }
             contents.withLockedValue { contents in
                 if isNews ? !contents.isStale(record) : contents.isOvertaken(by: record) { contents.apply(record) }
             }
@@ -104,20 +125,22 @@ final class StatusStore: Sendable {
     func put(_ record: StatusRecord) {
         contents.withLockedValue { $0.apply(record) }
         let entry = record.entry
-        if log.isFollowed { own.withLockedValue { $0.begin(entry.key) } }
+        if log.isFollowed {
+            own.withLockedValue { own in
+                own.begin(entry.key)
+                own.hold(record, entry.key)
+            }
+        }
         writes.yield(entry)
     }
 
     /// Writes a state unless another worker has said something in a later generation (Connect's safe write).
     func putSafely(_ record: StatusRecord) {
-        let known: StatusRecord.State?
-        let new: StatusRecord.State?
-        switch record {
-        case .connector(let name, let state): (known, new) = (connector(name), state)
-        case .task(let id, let state): (known, new) = (task(id), state)
-        case .topic, .topicRemoved: (known, new) = (nil, nil)
+        if let known = contents.withLockedValue({ $0.known(record) }), let new = record.state,
+            known.workerID != new.workerID, known.generation > new.generation
+        {
+            return
         }
-        if let known, let new, known.workerID != new.workerID, known.generation > new.generation { return }
         put(record)
     }
 

@@ -11,6 +11,15 @@ struct StageFailure: Error {
     var error: ConnectError
 }
 
+extension StageFailure {
+    /// A header's converter has failed. The error names the header.
+    init(header name: String, _ converter: any HeaderConverter, _ error: ConnectError) {
+        self.init(
+            stage: .headerConverter, className: type(of: converter).className,
+            error: ConnectError(code: error.code, message: "header \(name): \(error.message)", cause: error.cause))
+    }
+}
+
 /// What a task does about records that a step fails on (KIP-298, Kafka's `RetryWithToleranceOperator`): tries again
 /// while the error says that this may help and `errors.retry.timeout` allows it, then gives up the record or the task.
 struct RecordErrors: Sendable {

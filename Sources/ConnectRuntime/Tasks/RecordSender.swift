@@ -1,5 +1,6 @@
 import ConnectAPI
 import KafkaClient
+import KafkaProtocol
 import NIOCore
 
 /// Where a source task's records go.
@@ -19,6 +20,7 @@ protocol TopicCreator: Sendable {
 struct TaskConverters: Sendable {
     var key: any Converter
     var value: any Converter
+    var header: any HeaderConverter
 }
 
 /// Turns source records into producer records whose keys and values are slices of one buffer.
@@ -47,6 +49,7 @@ struct SourceRecordConverter {
 
     mutating func append(_ record: SourceRecord) throws(StageFailure) {
         let start = buffer.writerIndex
+        let headers = record.headers.isEmpty ? [] : try self.headers(of: record)
         var isKey = true
         do throws(ConnectError) {
             let hasKey = try converters.key.fromConnect(
@@ -58,8 +61,7 @@ struct SourceRecordConverter {
             records.append(
                 ProducerRecord(
                     topic: record.topic, partition: record.partition, value: nil,
-                    headers: record.headers.isEmpty ? [] : record.headers.map(HeaderText.recordHeader),
-                    timestamp: record.timestamp))
+                    headers: headers, timestamp: record.timestamp))
             places.append((hasKey ? start : -1, hasValue ? valueStart : -1, buffer.writerIndex))
         } catch {
             buffer.moveWriterIndex(to: start)
@@ -67,6 +69,20 @@ struct SourceRecordConverter {
                 stage: isKey ? .keyConverter : .valueConverter,
                 className: type(of: isKey ? converters.key : converters.value).className, error: error)
         }
+    }
+
+    private func headers(of record: SourceRecord) throws(StageFailure) -> [RecordHeader] {
+        var headers: [RecordHeader] = []
+        for header in record.headers {
+            do throws(ConnectError) {
+                let bytes = try converters.header.fromConnectHeader(
+                    topic: record.topic, name: header.key, schema: header.schema, value: header.value)
+                headers.append(RecordHeader(key: header.key, value: bytes))
+            } catch {
+                throw StageFailure(header: header.key, converters.header, error)
+            }
+        }
+        return headers
     }
 
     /// Converts rows together.

@@ -63,7 +63,7 @@ struct SinkConversion: Sendable {
             topic: partition.topic, partition: partition.partition, offset: record.offset,
             timestamp: record.timestamp < 0 ? nil : record.timestamp, timestampType: .createTime,
             keySchema: key.schema, key: key.value, valueSchema: value.schema, value: value.value,
-            headers: record.headers.isEmpty ? [] : record.headers.map(HeaderText.connectHeader))
+            headers: record.headers.isEmpty ? [] : try headers(of: record, partition.topic))
         guard !transformations.value.isEmpty else { return converted }
         guard let view = try transformations.value.apply(ConnectRecord(converted)) else { return nil }
         converted.update(view)
@@ -80,6 +80,19 @@ struct SinkConversion: Sendable {
         }
     }
 
+    private func headers(of record: Record, _ topic: String) throws(StageFailure) -> [ConnectHeader] {
+        var headers: [ConnectHeader] = []
+        for header in record.headers {
+            do throws(ConnectError) {
+                let value = try converters.header.toConnectHeader(topic: topic, name: header.key, bytes: header.value)
+                headers.append(ConnectHeader(key: header.key, schema: value.schema, value: value.value))
+            } catch {
+                throw StageFailure(header: header.key, converters.header, error)
+            }
+        }
+        return headers
+    }
+
     /// Gives up a bad record, or the task if that is not tolerated.
     private func skip(_ record: Record, _ partition: TopicPartition, _ failure: StageFailure) async throws {
         let place = "\(partition.topic)-\(partition.partition) at offset \(record.offset)"
@@ -93,6 +106,7 @@ struct SinkConversion: Sendable {
     private static func what(_ failure: StageFailure, _ place: String) -> String {
         switch failure.stage {
         case .keyConverter: "the key of the record in \(place) cannot be converted"
+        case .headerConverter: "the headers of the record in \(place) cannot be converted"
         case .transformation: "\(failure.className): the record in \(place) cannot be transformed"
         default: "the value of the record in \(place) cannot be converted"
         }

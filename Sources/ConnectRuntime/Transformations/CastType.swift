@@ -28,7 +28,7 @@ enum CastType: String, CaseIterable, Sendable {
                 "Cast transformation is not supported for values of type \(SchemaAndValue.kind(of: value))")
         default: break
         }
-        if self == .string { return .string(ValueText.text(value, schema)) }
+        if self == .string { return .string(Values.text(value, schema)) }
         switch value {
         case .string(let text):
             guard let parsed = parse(text) else {
@@ -101,30 +101,5 @@ enum CastType: String, CaseIterable, Sendable {
         case .boolean: .boolean(text.lowercased() == "true")
         case .string: .string(text)
         }
-    }
-}
-
-/// Values as text, as Java's `Cast` to string and `SimpleHeaderConverter` write them.
-enum ValueText {
-    static func text(_ value: ConnectValue, _ schema: Schema?) -> String {
-        switch (value, schema?.logicalType) {
-        case (.int32(let days), .date?): return moment(millis: Int64(days) * 86_400_000, "yyyy-MM-dd")
-        case (.int32(let millis), .time?): return moment(millis: Int64(millis), "HH:mm:ss.SSS'Z'")
-        case (.int64(let millis), .timestamp?): return moment(millis: millis, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")
-        case (.bytes(let bytes), .decimal(let scale)?): return ConnectDecimal.javaText(unscaled: bytes, scale: scale)
-        case (.string(let text), _): return text
-        case (.boolean(let flag), _): return flag ? "true" : "false"
-        case (.float32(let float), _): return JavaNumber.text(of: float)
-        case (.float64(let double), _): return JavaNumber.text(of: double)
-        case (.bytes(let bytes), _):
-            var text: [UInt8] = []
-            Base64.encode(bytes, into: &text)
-            return String(decoding: text, as: UTF8.self)
-        default: return value.integer.map { String($0) } ?? "\(value)"
-        }
-    }
-
-    private static func moment(millis: Int64, _ pattern: String) -> String {
-        (try? DateFormat(pattern))?.text(millis: millis) ?? String(millis)
     }
 }

@@ -67,6 +67,14 @@ struct ConnectorValidator: Sendable {
             entries += named
             groups += namedGroups
         }
+        if type == .source {
+            entries += TopicCreationValidation.entries(plain)
+            if let problem = TopicCreationValidation.problem(plain),
+                let index = entries.firstIndex(where: { $0.value.name == TopicCreationValidation.groups })
+            {
+                entries[index].value.errors.append(problem)
+            }
+        }
         let own = plugin.configDefinition
         let ownValues = await connector.validate(plain)
         entries += ownValues.map { value in

@@ -62,6 +62,8 @@ public struct WorkerConfiguration: Sendable {
     public var keyConverter: String = "org.apache.kafka.connect.json.JsonConverter"
     /// `value.converter`.
     public var valueConverter: String = "org.apache.kafka.connect.json.JsonConverter"
+    /// `header.converter`.
+    public var headerConverter: String = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
     /// `listeners`: where REST answers.
     public var listeners: [String] = ["http://:8083"]
     /// `admin.listeners`: where `/admin` answers; nil: where the rest does, none: nowhere.
@@ -105,6 +107,9 @@ public struct WorkerConfiguration: Sendable {
     public var sessionKeyTTL: Duration = .seconds(3600)
     /// `rest.rebalance.wait.ms` (an extension): how long a write waits for a rebalance to end before it gets a 409.
     public var rebalanceWait: Duration = .seconds(60)
+    /// `task.restart.max.attempts` (an extension): how often in a row what failed for a cause that may pass is started
+    /// again by itself; nil (-1): as long as it takes, 0: never, as in Connect.
+    public var restartLimit: Int?
     /// `exactly.once.source.support`: whether sources deliver exactly once.
     public var exactlyOnceSource = ExactlyOnceSource.disabled
     /// The broker lives in this process, and its data folder's lock keeps a second `sluice up` away: the worker need
@@ -142,6 +147,7 @@ public struct WorkerConfiguration: Sendable {
         bootstrapServers = reader.list("bootstrap.servers") ?? ["localhost:9092"]
         keyConverter = try reader.required("key.converter")
         valueConverter = try reader.required("value.converter")
+        headerConverter = reader.string("header.converter") ?? headerConverter
         listeners = reader.list("listeners") ?? listeners
         try readREST(&reader)
         advertisedHost = reader.string("rest.advertised.host.name")
@@ -154,6 +160,8 @@ public struct WorkerConfiguration: Sendable {
         isTopicTrackingEnabled = try reader.boolean("topic.tracking.enable") ?? true
         isTopicTrackingResetAllowed = try reader.boolean("topic.tracking.allow.reset") ?? true
         clientOverrides = try ClientOverridePolicy.read(&reader)
+        let limit = try reader.integer("task.restart.max.attempts", -1...Int(Int32.max)) ?? -1
+        restartLimit = limit < 0 ? nil : limit
         switch mode {
         case .distributed: try readDistributed(&reader)
         case .standalone: offsetFile = try reader.required("offset.storage.file.filename")
@@ -238,7 +246,7 @@ public struct WorkerConfiguration: Sendable {
 
     /// Names of Kafka Connect that have no effect here (yet): known, so not worth a warning.
     private static let inertNames: Set<String> = [
-        "plugin.path", "plugin.discovery", "header.converter",
+        "plugin.path", "plugin.discovery",
         "metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metric.reporters",
         "rest.advertised.listener", "rest.extension.classes", "admin.listeners",
         "inter.worker.key.generation.algorithm",

@@ -1,4 +1,5 @@
 import ConnectAPI
+import KafkaClient
 import KafkaTesting
 import Logging
 import NIOConcurrencyHelpers
@@ -6,14 +7,18 @@ import NIOCore
 import NIOHTTP1
 import OrderedCollections
 import Testing
+import TransportSecurity
 
 @testable import ConnectRuntime
 
 /// Workers that share a group, on a real broker in this process.
 @Suite(.timeLimit(.minutes(2)), .serialized)
 struct WorkerGroupTests {
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
     private func start(
-        _ broker: TestBroker, count: Int, mode: ConnectProtocol.Mode = .sessioned
+        _ broker: TestBroker, count: Int, mode: ConnectProtocol.Mode = .sessioned,
+        adjust: (inout WorkerConfiguration) -> Void = { _ in }
     ) async throws -> [DistributedWorker] {
         var workers: [DistributedWorker] = []
         for _ in 0..<count {
@@ -24,12 +29,13 @@ struct WorkerGroupTests {
             configuration.sessionTimeout = .seconds(6)
             configuration.heartbeatInterval = .milliseconds(200)
             configuration.rebalanceTimeout = .seconds(20)
+            adjust(&configuration)
             let plugins = PluginRegistry()
             plugins.register(source: VerifiableSourceConnector.self)
             plugins.register(sink: VerifiableSinkConnector.self)
             let worker = try DistributedWorker(
                 configuration: configuration, plugins: plugins,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                logger: logger)
             try await worker.start()
             workers.append(worker)
         }
@@ -62,12 +68,13 @@ struct WorkerGroupTests {
 
     private func request(
         _ worker: DistributedWorker, _ method: HTTPMethod, _ path: String, _ body: String = "",
-        headers: [(String, String)] = []
+        headers: [(String, String)] = [], tls: TLSSettings? = nil
     ) async throws -> (status: UInt, text: String) {
         var all = HTTPHeaders([("Accept", "application/json"), ("Content-Type", "application/json")])
         for (name, value) in headers { all.add(name: name, value: value) }
-        let answer = try await WorkerRESTClient().send(
-            method, to: "http://127.0.0.1:\(worker.restPort ?? 0)/", target: path, headers: all,
+        let answer = try await WorkerRESTClient(tls: tls).send(
+            method, to: "\(tls == nil ? "http" : "https")://127.0.0.1:\(worker.restPort ?? 0)/", target: path,
+            headers: all,
             body: ByteBuffer(string: body), timeout: .seconds(60))
         return (answer.status.code, String(decoding: answer.body, as: UTF8.self))
     }
@@ -128,6 +135,101 @@ struct WorkerGroupTests {
         await workers.removeFirst().shutdown()
         #expect(try await written.status == 200)
         try await untilShared(workers, tasks: 5)
+        await stop(workers, broker)
+    }
+
+    /// A member that does not come back holds a rebalance up: a write waits `rest.rebalance.wait.ms` for it, no longer.
+    @Test func writesWaitForARebalanceButNotForEver() async throws {
+        let broker = try await TestBroker.start()
+        let wait = Duration.seconds(1)
+        let workers = try await start(broker, count: 1) { $0.rebalanceWait = wait }
+        let cluster = ClusterClient(
+            configuration: ClientConfiguration(bootstrapServers: [broker.bootstrapServers]), logger: logger)
+        let member = GroupMembership(
+            cluster: cluster,
+            configuration: GroupConfiguration(
+                groupID: "workers", protocolType: "connect", sessionTimeout: .seconds(30),
+                rebalanceTimeout: .seconds(30), heartbeatInterval: .milliseconds(100)),
+            logger: logger)
+        var isIn = false
+        while !isIn {
+            switch try await member.nextEvent(timeout: .seconds(5)) {
+            case .joinNeeded?:
+                member.join(
+                    protocols: ConnectProtocol.offers(.init(url: "http://h:1/", configOffset: 0), mode: .sessioned),
+                    assign: { _, _ in [:] })
+            case .assigned?: isIn = true
+            case .lost?, nil: break
+            }
+        }
+        // It leads to a rebalance, which the member takes no part in.
+        #expect(try await request(workers[0], .PUT, "/connectors/c/config", config(tasks: 1)).status == 201)
+        let group = try #require(workers[0].testing.herder.group)
+        try await until { await group.settledLeader(within: .zero) == nil }
+        let began = ContinuousClock.now
+        let refused = try await request(workers[0], .PUT, "/connectors/c/config", config(tasks: 2))
+        #expect(refused.status == 409 && refused.text.contains("rebalance"), "\(refused)")
+        #expect(ContinuousClock.now - began >= wait)
+        async let written = request(workers[0], .PUT, "/connectors/c/config", config(tasks: 3))
+        await member.leave(evenIfStatic: true)
+        #expect(try await written.status == 200)
+        try await untilShared(workers, tasks: 3)
+        cluster.close()
+        await stop(workers, broker)
+    }
+
+    /// `scope=cluster` (KIP-976) reaches every worker; without it one.
+    @Test func levelsOfLoggersAreSetHereOrEverywhere() async throws {
+        let broker = try await TestBroker.start()
+        let workers = try await start(broker, count: 2)
+        func level(_ worker: DistributedWorker) async throws -> String {
+            try await request(worker, .GET, "/admin/loggers/connect").text
+        }
+        let path = "/admin/loggers/connect"
+        #expect(try await request(workers[0], .PUT, path + "?scope=cluster", #"{"level":"TRACE"}"#).status == 204)
+        try await until {
+            for worker in workers where try await !level(worker).contains(#""level":"TRACE""#) { return false }
+            return true
+        }
+        let own = try await request(workers[1], .PUT, path, #"{"level":"ERROR"}"#)
+        #expect(own.status == 200 && own.text.contains(#""connect""#))
+        #expect(try await level(workers[1]).contains(#""level":"ERROR""#))
+        #expect(try await level(workers[0]).contains(#""level":"TRACE""#))
+        await stop(workers, broker)
+    }
+
+    /// Workers that ask for certificates show their own to each other: writes, reads of offsets and new task
+    /// configurations go to any of them.
+    @Test func workersForwardOverTLS() async throws {
+        let files = try await TestCertificates.shared()
+        let keys = files.properties(keystore: "server.keystore.pem")
+        let broker = try await TestBroker.start()
+        let workers = try await start(broker, count: 2) { configuration in
+            configuration.listeners = ["https://127.0.0.1:0"]
+            for (name, value) in keys { configuration.properties["listeners.https." + name] = value }
+            configuration.properties["listeners.https.ssl.client.auth"] = "required"
+        }
+        let tls = try RESTListeners.settings(files.properties(keystore: "alice.keystore.pem"))
+        for (index, worker) in workers.enumerated() {
+            let path = "/connectors/c\(index)"
+            #expect(try await request(worker, .PUT, path + "/config", config(tasks: 4), tls: tls).status == 201)
+            for other in workers {
+                #expect(try await request(other, .PUT, path + "/config", config(tasks: 3), tls: tls).status == 200)
+            }
+        }
+        try await untilShared(workers, tasks: 6, atLeastEach: 3)
+        for worker in workers {
+            for name in ["c0", "c1"] {
+                for task in 0..<3 {
+                    let path = "/connectors/\(name)/tasks/\(task)/restart"
+                    #expect(try await request(worker, .POST, path, tls: tls).status == 204)
+                }
+            }
+        }
+        let addresses = Set(try await workers[0].herder.connectorStatus("c0").tasks.map(\.workerID))
+        #expect(addresses.isSubset(of: workers.map { "127.0.0.1:\($0.restPort ?? 0)" }))
+        let stranger = try RESTListeners.settings(files.properties(keystore: "mallory.keystore.pem"))
+        await #expect(throws: (any Error).self) { try await request(workers[0], .GET, "/connectors", tls: stranger) }
         await stop(workers, broker)
     }
 

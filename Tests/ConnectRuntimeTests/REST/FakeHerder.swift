@@ -13,6 +13,8 @@ final class FakeHerder: Herder {
         var offsets: [ConnectorOffset] = []
         var restarts: [RestartRequest] = []
         var trace: String?
+        /// How many changes come to nothing because the group goes on to another round.
+        var overtaken = 0
     }
 
     let state = NIOLockedValueBox(State())
@@ -64,6 +66,11 @@ final class FakeHerder: Herder {
         return try info(name)
     }
     func putConnectorConfig(_ name: String, config: Config) async throws(HerderError) -> PutConfigResult {
+        let isOvertaken = state.withLockedValue { state in
+            defer { state.overtaken -= 1 }
+            return state.overtaken > 0
+        }
+        if isOvertaken { throw .overtaken() }
         try check(config)
         let isCreated = state.withLockedValue { $0.connectors.updateValue(config, forKey: name) == nil }
         return PutConfigResult(isCreated: isCreated, info: try info(name))

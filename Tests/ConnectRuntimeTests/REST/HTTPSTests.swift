@@ -31,25 +31,7 @@ struct HTTPSTests {
     }
 
     private func curl(_ arguments: [String]) async throws -> (output: String, status: Int32) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["curl", "--silent", "--show-error", "--max-time", "20"] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        // Waiting must not take a thread that the server's answers need.
-        return try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async {
-                do {
-                    try process.run()
-                    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                    process.waitUntilExit()
-                    continuation.resume(returning: (output, process.terminationStatus))
-                } catch {
-                    continuation.resume(throwing: error)
-                }
-            }
-        }
+        try await runProgram(["curl", "--silent", "--show-error", "--max-time", "20"] + arguments)
     }
 
     @Test func curlTrustsTheAuthority() async throws {

@@ -55,6 +55,14 @@ struct RESTCaller {
         #expect(try await rest.call(.POST, "/connectors", Self.tutorial).status == .conflict)
     }
 
+    /// The lead may be lost between the check and the write: then the write begins anew.
+    @Test func aWriteThatARebalanceOvertakesBeginsAnew() async throws {
+        rest.herder.state.withLockedValue { $0.overtaken = 2 }
+        let answer = try await rest.call(.PUT, "/connectors/x/config", #"{"connector.class":"c"}"#)
+        #expect(answer.status == .created)
+        #expect(rest.herder.state.withLockedValue { $0.overtaken } == -1)
+    }
+
     @Test func secretsAreNotShown() async throws {
         rest.herder.state.withLockedValue { $0.trace = "cannot reach jdbc:mysql://root:urlsecret@h with test1357" }
         var answers = [try await rest.call(.POST, "/connectors", Self.tutorial)]

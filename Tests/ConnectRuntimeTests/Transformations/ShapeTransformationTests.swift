@@ -193,11 +193,11 @@ import Testing
     @Test(arguments: [
         ("true", ConnectValue.boolean(true)), ("null", .null), ("127", .int8(127)), ("128", .int16(128)),
         ("-40000", .int32(-40000)), ("3000000000", .int64(3_000_000_000)), ("3.5", .float32(3.5)), ("1.0", .int8(1)),
-        ("\"12\"", .string("12")), ("text", .string("text")), ("2020-01-02", .int32(18263)),
+        ("\"12\"", .string("\"12\"")), ("text", .string("text")), ("2020-01-02", .int32(18263)),
         ("2020-01-02T03:04:05.006Z", .int64(1_577_934_245_006)), ("12-34", .string("12-34")), ("1e5x", .string("1e5x")),
     ])
     func literalsHaveTypes(_ text: String, _ value: ConnectValue) {
-        #expect(LiteralValue.parse(text).value == value)
+        #expect(Values.parse(text).value == value)
     }
 
     /// The schema is made once for an input schema, not once for a record.
