@@ -182,7 +182,7 @@ let package = Package(
             dependencies: [
                 "KafkaService", "KafkaServiceSQL", "KafkaClient", "KafkaProtocol", "KafkaBroker", "KafkaTesting",
                 "ServiceProbe",
-                nioCore, nioConcurrency, logging, lifecycle,
+                nioCore, nioConcurrency, logging, metrics, lifecycle,
             ],
             swiftSettings: swiftSettings),
         .testTarget(
