@@ -159,7 +159,7 @@ public final class Broker: Sendable {
         guard idle >= 0 else { return nil }
         let interval = TimeAmount.milliseconds(max(10, min(idle / 4, 30_000)))
         return eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-            node.closeIdleConnections(.milliseconds(min(idle, 1 << 50)))
+            node.closeIdleConnections(.milliseconds(min(idle, 1 << 38)))
         }
     }
 

@@ -77,6 +77,13 @@ import Testing
         let refused = try broker.sluice("configs --alter \(one) --add-config log.dirs=/tmp")
         #expect(refused.status == 1 && refused.errors.contains("Cannot update these configs dynamically"))
 
+        let group = "--entity-type groups --entity-name g"
+        #expect(
+            try broker.sluice("configs --alter \(group) --add-config consumer.session.timeout.ms=50000").status == 0)
+        #expect(
+            try broker.sluice("configs --describe --entity-type groups").output
+                == "Dynamic configs for group g are:\n  consumer.session.timeout.ms=50000 sensitive=false\n")
+
         let client = "--entity-type clients --entity-name loader"
         #expect(
             try broker.sluice("configs --alter \(client) --add-config producer_byte_rate=1024").output

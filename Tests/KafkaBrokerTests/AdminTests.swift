@@ -218,4 +218,27 @@ struct AdminTests {
         }
         #expect(BrokerConfiguration().host == "127.0.0.1")
     }
+
+    /// The bits are those of Kafka's AclOperation: a group can be read (3), deleted (6), described (8), and its settings
+    /// described (10) and altered (11).
+    @Test("A group of the consumer protocol tells what the client may do with it, if asked")
+    func operationsOfAGroup() async throws {
+        let broker = try await TestBroker.start()
+        let connection = try RawConnection(port: broker.port)
+        try connection.createTopic("t")
+        var join = ConsumerGroupHeartbeatRequest()
+        (join.groupId, join.memberId, join.memberEpoch) = ("g", "AAAAAAAAAAAAAAAAAAAAAQ", 0)
+        (join.rebalanceTimeoutMs, join.subscribedTopicNames, join.topicPartitions) = (60_000, ["t"], [])
+        #expect(try connection.call(join, version: 0).errorCode == .none)
+        var describe = ConsumerGroupDescribeRequest()
+        describe.groupIds = ["g"]
+        #expect(try connection.call(describe).groups.first?.authorizedOperations == Int32.min)
+        describe.includeAuthorizedOperations = true
+        let group = try #require(try connection.call(describe).groups.first)
+        #expect(group.errorCode == .none && group.members.count == 1)
+        #expect(group.authorizedOperations == [3, 6, 8, 10, 11].reduce(0) { $0 | 1 << $1 })
+        describe.groupIds = ["none"]
+        #expect(try connection.call(describe).groups.first?.authorizedOperations == Int32.min)
+        await broker.stop()
+    }
 }

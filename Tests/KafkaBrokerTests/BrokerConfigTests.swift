@@ -12,11 +12,11 @@ struct BrokerConfigTests {
     private typealias Alterable = IncrementalAlterConfigsRequest.AlterConfigsResource
 
     private func alter(
-        _ resource: String, _ changes: [(String, Int8, String?)], validateOnly: Bool = false,
+        _ resource: String, type: Int8 = 4, _ changes: [(String, Int8, String?)], validateOnly: Bool = false,
         _ connection: RawConnection
     ) throws -> IncrementalAlterConfigsHandler.Result {
         var entry = Alterable()
-        (entry.resourceType, entry.resourceName) = (4, resource)
+        (entry.resourceType, entry.resourceName) = (type, resource)
         entry.configs = changes.map { name, operation, value in
             var config = Alterable.AlterableConfig()
             (config.name, config.configOperation, config.value) = (name, operation, value)
@@ -97,6 +97,37 @@ struct BrokerConfigTests {
         #expect(try connection.call(request).responses.first?.errorCode == ErrorCode.none)
         #expect(try describe(4, "", nil, connection).map(\.name) == ["log.retention.ms"])
         _ = try RawConnection(port: broker.port).call(MetadataRequest(), version: 12)
+        await broker.stop()
+    }
+
+    /// Kafka's GroupConfig: 8 is the source, the bounds are those of group.consumer.{min,max}.*.
+    @Test("A group has settings of its own, which its members are told, within the broker's bounds")
+    func groups() async throws {
+        let broker = try await TestBroker.start()
+        let connection = try RawConnection(port: broker.port)
+        try connection.createTopic("t")
+        let name = "consumer.heartbeat.interval.ms"
+        #expect(try alter("g", type: 32, [(name, 0, "7000")], connection).errorCode == .none)
+        let own = try #require(try describe(32, "g", name, connection).first)
+        #expect(own.value == "7000" && own.configSource == 8 && own.synonyms.map(\.source) == [8, 5])
+        let timeout = try #require(try describe(32, "g", "consumer.session.timeout.ms", connection).first)
+        #expect(timeout.value == "45000" && timeout.configSource == 5)
+        func interval(_ group: String) throws -> Int32 {
+            var join = ConsumerGroupHeartbeatRequest()
+            (join.groupId, join.memberId, join.memberEpoch) = (group, KafkaUUID.random().description, 0)
+            (join.rebalanceTimeoutMs, join.subscribedTopicNames, join.topicPartitions) = (60_000, ["t"], [])
+            return try connection.call(join).heartbeatIntervalMs
+        }
+        #expect(try interval("g") == 7000 && interval("other") == 5000)
+        var list = ListConfigResourcesRequest()
+        list.resourceTypes = [32]
+        #expect(try connection.call(list).configResources.map(\.resourceName) == ["g"])
+        let late = try alter("g", type: 32, [("consumer.session.timeout.ms", 0, "60001")], connection)
+        #expect(late.errorCode == .invalidConfig)
+        #expect(late.errorMessage?.contains("group.consumer.max.session.timeout.ms") == true)
+        #expect(try alter("g", type: 32, [("nonsense", 0, "1")], connection).errorCode == .invalidConfig)
+        #expect(try alter("g", type: 32, [(name, 1, nil)], connection).errorCode == .none)
+        #expect(try describe(32, "g", name, connection).first?.configSource == 5)
         await broker.stop()
     }
 

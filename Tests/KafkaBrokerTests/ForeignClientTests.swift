@@ -101,6 +101,20 @@ struct ForeignClientTests {
         await broker.stop()
     }
 
+    @Test(
+        "Java's clients renew their sessions, change the broker's settings and are throttled",
+        .enabled(if: hasJavaClients, "scripts/java-clients.sh has not been run"))
+    func javaLimits() async throws {
+        let broker = try await TestBroker.start(properties: [
+            "listeners": "SASL_PLAINTEXT://127.0.0.1:0", "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config":
+                #"org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="a";"#,
+            "connections.max.reauth.ms": "1500",
+        ])
+        try await runScript(["\(Self.compat)/java/run.sh", "Limits"], on: broker)
+        await broker.stop()
+    }
+
     @Test("kcat", .enabled(if: has("kcat"), "kcat is not installed"))
     func kcat() async throws {
         let broker = try await TestBroker.start()

@@ -24,12 +24,24 @@ enum BrokerConfigKeys {
             "group.consumer.heartbeat.interval.ms", .int, "5000", minimum: 1,
             "Time between heartbeats that members of the consumer protocol are told."),
         ConfigKey(
+            "group.consumer.max.heartbeat.interval.ms", .int, "15000", minimum: 1,
+            "Largest consumer.heartbeat.interval.ms that a group may be given."),
+        ConfigKey(
+            "group.consumer.max.session.timeout.ms", .int, "60000", minimum: 1,
+            "Largest consumer.session.timeout.ms that a group may be given."),
+        ConfigKey(
             "group.consumer.max.size", .int, "2147483647", minimum: 1,
             "Most members of a group of the consumer protocol."),
         ConfigKey(
             "group.consumer.migration.policy", .string, "bidirectional",
             allowed: GroupMigrationPolicy.allCases.map(\.rawValue),
             "Whether groups with members go over between the protocols: disabled, upgrade, downgrade, bidirectional."),
+        ConfigKey(
+            "group.consumer.min.heartbeat.interval.ms", .int, "5000", minimum: 1,
+            "Smallest consumer.heartbeat.interval.ms that a group may be given."),
+        ConfigKey(
+            "group.consumer.min.session.timeout.ms", .int, "45000", minimum: 1,
+            "Smallest consumer.session.timeout.ms that a group may be given."),
         ConfigKey(
             "group.consumer.session.timeout.ms", .int, "45000", minimum: 1,
             "How long a member of the consumer protocol may stay silent."),

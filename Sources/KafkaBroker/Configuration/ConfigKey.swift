@@ -19,6 +19,7 @@ struct ConfigKey: Sendable {
         case dynamicDefaultBroker = 3
         case staticBroker = 4
         case builtIn = 5
+        case group = 8
     }
 
     let name: String

@@ -126,7 +126,8 @@ final class Groups {
             let entry = Entry(group, emptySince: max(0, since))
             entry.offsets = replay.offsets[id] ?? [:]
             entry.consumer = replay.consumers[id]
-            entry.consumer?.restart(now: now, limits: configuration.consumerGroupLimits)
+            entry.consumer?.restart(
+                now: now, limits: store.topics.groupConfigs.limits(of: id, configuration.consumerGroupLimits))
             for (producer, offsets) in replay.pending { entry.pendingOffsets[producer] = offsets[id] }
             entries[id] = entry
             schedule(entry)

@@ -1,6 +1,6 @@
 import KafkaProtocol
 
-/// AlterConfigs (33), versions 0–2. Replaces all that was set of a topic, of this broker or as the cluster's default.
+/// AlterConfigs (33), versions 0–2. Replaces all that was set of a topic, of a group, of this broker or as the cluster's default.
 enum AlterConfigsHandler: RequestHandler {
     typealias Request = AlterConfigsRequest
     typealias Result = AlterConfigsResponse.AlterConfigsResourceResponse
@@ -16,7 +16,7 @@ enum AlterConfigsHandler: RequestHandler {
                 let target = try AlterableConfigs.find(resource.resourceType, resource.resourceName, call)
                 var configs: [String: String] = [:]
                 for config in resource.configs {
-                    configs[config.name] = try target.checked(config.name, config.value)
+                    configs[config.name] = try target.checked(config.name, config.value, call.node)
                 }
                 if !request.validateOnly { try target.set(configs, call.node) }
             } catch {

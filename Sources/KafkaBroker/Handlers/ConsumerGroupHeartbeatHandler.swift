@@ -75,7 +75,8 @@ enum ConsumerGroupHeartbeatHandler: RequestHandler {
             pattern: request.subscribedTopicRegex, assignor: request.serverAssignor,
             owned: request.topicPartitions.map { list in list.reduce(into: [:]) { $0[$1.topicId] = Set($1.partitions) }
             })
-        let limits = call.node.configuration.consumerGroupLimits
+        let limits = call.node.topics.groupConfigs.limits(
+            of: request.groupId, call.node.configuration.consumerGroupLimits)
         let (outcome, changes) = try consumer.heartbeat(
             input, limits: limits, topics: RegistryTopics(topics: call.node.topics), now: SteadyClock.now())
         entry.consumer = consumer

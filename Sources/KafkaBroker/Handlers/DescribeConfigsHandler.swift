@@ -18,6 +18,8 @@ enum DescribeConfigsHandler: RequestHandler {
             do throws(Refusal) {
                 if resource.resourceType == 2 {
                     try call.check(.describeConfigs, topic: resource.resourceName)
+                } else if resource.resourceType == 32 {
+                    guard call.allows(.describeConfigs, group: resource.resourceName) else { throw .groupAuthorization }
                 } else {
                     try call.checkCluster(.describeConfigs)
                 }
@@ -57,20 +59,27 @@ enum DescribeConfigsHandler: RequestHandler {
             return BrokerConfigKeys.all.compactMap { key in
                 configuration.changes.cluster[key.name].map { clusterEntry(key, $0, request) }
             }
+        case 32:
+            let own = node.topics.groupConfigs.configs(of: resource.resourceName)
+            let configuration = node.topics.brokerConfigs.current
+            return GroupConfigs.keys.map {
+                topicEntry($0, own: own[$0.name], as: .group, request, configuration)
+            }
         default:
             throw Refusal(.invalidRequest, "Resources of type \(resource.resourceType) have no settings here.")
         }
     }
 
     private static func topicEntry(
-        _ key: ConfigKey, own: String?, _ request: DescribeConfigsRequest, _ configuration: BrokerConfiguration
+        _ key: ConfigKey, own: String?, as source: ConfigKey.Source = .topic, _ request: DescribeConfigsRequest,
+        _ configuration: BrokerConfiguration
     ) -> Entry {
         let fallback = configuration.topicDefault(key)
         var entry = describe(key, request)
         entry.value = own ?? fallback.value
-        entry.configSource = (own == nil ? fallback.source : .topic).rawValue
+        entry.configSource = (own == nil ? fallback.source : source).rawValue
         guard request.includeSynonyms else { return entry }
-        if let own { entry.synonyms.append(synonym(key.name, own, .topic)) }
+        if let own { entry.synonyms.append(synonym(key.name, own, source)) }
         if let name = key.brokerName {
             entry.synonyms += changes(name, configuration)
             let file = configuration.fileDefault(key)

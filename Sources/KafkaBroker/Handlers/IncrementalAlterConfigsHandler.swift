@@ -1,6 +1,6 @@
 import KafkaProtocol
 
-/// IncrementalAlterConfigs (44), versions 0–1: set (0), delete (1), and for lists append (2) and subtract (3). Topics, and of
+/// IncrementalAlterConfigs (44), versions 0–1: set (0), delete (1), and for lists append (2) and subtract (3). Topics, groups, and of
 /// this broker and the cluster's default those that `BrokerConfigKeys.dynamic` names; the others are INVALID_REQUEST.
 enum IncrementalAlterConfigsHandler: RequestHandler {
     typealias Request = IncrementalAlterConfigsRequest
@@ -44,7 +44,7 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
             var items = ConfigKey.items(configs[change.name] ?? target.fallback(key, node))
             switch change.configOperation {
             case 0:
-                configs[change.name] = try target.checked(change.name, change.value)
+                configs[change.name] = try target.checked(change.name, change.value, node)
                 continue
             case 2 where key.kind == .list:
                 let added = ConfigKey.items(change.value ?? "")
@@ -57,7 +57,7 @@ enum IncrementalAlterConfigsHandler: RequestHandler {
             default:
                 throw Refusal(.invalidRequest, "Unknown config operation \(change.configOperation).")
             }
-            configs[change.name] = try target.checked(change.name, items.joined(separator: ","))
+            configs[change.name] = try target.checked(change.name, items.joined(separator: ","), node)
         }
         return configs
     }

@@ -1,7 +1,7 @@
 import KafkaProtocol
 
 /// ListConfigResources (74), versions 0–1. v0 asks for client metrics resources only, of which there are none; v1 for the
-/// types named, or for all: topics (2) and this broker (4). A type that Kafka does not know is UNSUPPORTED_VERSION.
+/// types named, or for all: topics (2), this broker (4) and groups with settings (32). A type that Kafka does not know is UNSUPPORTED_VERSION.
 enum ListConfigResourcesHandler: RequestHandler {
     typealias Request = ListConfigResourcesRequest
 
@@ -26,6 +26,7 @@ enum ListConfigResourcesHandler: RequestHandler {
         }
         if wanted.contains(2) { for topic in call.node.topics.all { add(topic.name, 2) } }
         for type: Int8 in [4, 8] where wanted.contains(type) { add(String(call.node.configuration.nodeID), type) }
+        if wanted.contains(32) { for group in call.node.topics.groupConfigs.names { add(group, 32) } }
         call.respond(response)
     }
 }

@@ -137,6 +137,7 @@ final class BrokerNode: Sendable {
     func countConnection() -> Int32 {
         let limit = topics.brokerConfigs.current.maxConnectionCreationRate
         guard limit < Int(Int32.max) else { return 0 }
+        guard limit > 0 else { return Int32(clamping: configuration.quotaWindows.size) }
         let now = SteadyClock.now()
         return connections.withLockedValue { connections in
             connections.rate.record(1, now: now)

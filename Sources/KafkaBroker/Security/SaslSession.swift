@@ -188,7 +188,7 @@ struct SaslSession {
         let longest = listener.maxReauth[mechanism].flatMap { $0 > 0 ? $0 : nil }
         let session = [credentialLifetime, longest].compactMap { $0 }.min()
         lifetime = session ?? 0
-        expiry = session.map { now + $0 }
+        expiry = session.map { now + min($0, Int64.max - now) }
         identity = Identity(user: user, mechanism: mechanism)
         state = .authenticated(user: user)
         return .answer(answer)

@@ -21,11 +21,14 @@ enum MetadataRecord: Equatable {
     case quotas(ClientQuotas.Entity, [String: Double])
     /// What was changed of a broker's settings while it ran, or with "" of the cluster's defaults.
     case brokerConfigs(resource: String, [String: String])
+    /// What was set of a group.
+    case groupConfigs(group: String, [String: String])
 
     private static let topicKind: Int16 = 1
     private static let producerIDKind: Int16 = 2
     private static let quotaKind: Int16 = 3
     private static let brokerConfigKind: Int16 = 4
+    private static let groupConfigKind: Int16 = 5
     private static let version: Int16 = 1
     static let largestPartitionCount: Int32 = 100_000
 
@@ -54,6 +57,9 @@ enum MetadataRecord: Equatable {
         case .brokerConfigs(let resource, _):
             writer.writeInt16(Self.brokerConfigKind)
             writer.writeString(resource, flexible: false)
+        case .groupConfigs(let group, _):
+            writer.writeInt16(Self.groupConfigKind)
+            writer.writeString(group, flexible: false)
         }
         return writer.buffer
     }
@@ -77,7 +83,7 @@ enum MetadataRecord: Equatable {
                 writer.writeString(key, flexible: false)
                 writer.writeFloat64(limit)
             }
-        case .brokerConfigs(_, let configs):
+        case .brokerConfigs(_, let configs), .groupConfigs(_, let configs):
             if configs.isEmpty { return nil }
             Self.write(configs, &writer)
         }
@@ -114,6 +120,8 @@ enum MetadataRecord: Equatable {
             case Self.topicKind: self = .topicDeleted(name: try keyReader.readString(flexible: false))
             case Self.brokerConfigKind:
                 self = .brokerConfigs(resource: try keyReader.readString(flexible: false), [:])
+            case Self.groupConfigKind:
+                self = .groupConfigs(group: try keyReader.readString(flexible: false), [:])
             default: return nil
             }
             return
@@ -137,6 +145,8 @@ enum MetadataRecord: Equatable {
         case Self.brokerConfigKind:
             self = .brokerConfigs(
                 resource: try keyReader.readString(flexible: false), try Self.configs(&reader))
+        case Self.groupConfigKind:
+            self = .groupConfigs(group: try keyReader.readString(flexible: false), try Self.configs(&reader))
         default:
             return nil
         }

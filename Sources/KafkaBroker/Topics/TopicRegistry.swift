@@ -33,6 +33,8 @@ final class TopicRegistry: Sendable {
     let acls = AclStore()
     /// The limits of clients.
     let quotas: QuotaManager
+    /// The settings of groups.
+    let groupConfigs = GroupConfigs()
     private let state = NIOLockedValueBox(State())
 
     /// Opens the metadata log and replays it.
@@ -129,6 +131,12 @@ final class TopicRegistry: Sendable {
         try write(.brokerConfigs(resource: resource, configs))
         brokerConfigs.set(configs, of: resource)
         for topic in all { topic.refresh(logConfiguration) }
+    }
+
+    /// Replaces what was set of a group.
+    func setGroupConfigs(_ configs: [String: String], of group: String) throws(Refusal) {
+        try write(.groupConfigs(group: group, configs))
+        groupConfigs.set(configs, of: group)
     }
 
     /// A producer id that no producer has had. Ids are reserved in blocks; answer the client after `whenDurable`.
@@ -234,6 +242,8 @@ final class TopicRegistry: Sendable {
                 quotas.set(limits, of: entity)
             case .brokerConfigs(let resource, let configs):
                 brokerConfigs.set(configs, of: resource)
+            case .groupConfigs(let group, let configs):
+                groupConfigs.set(configs, of: group)
             }
         }
         for topic in topics.values { _ = install(topic) }

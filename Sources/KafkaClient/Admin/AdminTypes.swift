@@ -68,6 +68,8 @@ public struct ConfigResource: Sendable, Hashable {
         case broker = 4
         /// The loggers of a broker, by id.
         case brokerLogger = 8
+        /// A consumer group, by id (Kafka 4.0).
+        case group = 32
     }
 
     /// What it is.
@@ -100,6 +102,8 @@ public struct ConfigEntry: Sendable, Hashable {
         case defaultConfig = 5
         /// Set on a broker's logger at run time.
         case dynamicBrokerLogger = 6
+        /// Set on the group.
+        case group = 8
     }
 
     /// The option.

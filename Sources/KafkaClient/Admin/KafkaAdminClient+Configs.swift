@@ -6,8 +6,8 @@ extension KafkaAdminClient {
         _ resources: [ConfigResource], keys: [String]? = nil
     ) async throws -> [ConfigResource: Result<[ConfigEntry], KafkaError>] {
         var results: [ConfigResource: Result<[ConfigEntry], KafkaError>] = [:]
-        // A broker answers for itself; any broker for topics.
-        let groups = Dictionary(grouping: resources) { $0.kind == .topic ? Int32(-1) : Int32($0.name) ?? -1 }
+        // A broker answers for itself; any broker for topics and groups.
+        let groups = Dictionary(grouping: resources) { Self.node($0) }
         for (node, part) in groups {
             let response: DescribeConfigsResponse = try await cluster.retrying {
                 try await self.at(node: node) { _ in Self.request(part, keys) }
@@ -25,6 +25,10 @@ extension KafkaAdminClient {
             }
         }
         return results
+    }
+
+    private static func node(_ resource: ConfigResource) -> Int32 {
+        resource.kind == .broker || resource.kind == .brokerLogger ? Int32(resource.name) ?? -1 : -1
     }
 
     private static func request(_ resources: [ConfigResource], _ keys: [String]?) -> DescribeConfigsRequest {
@@ -52,7 +56,7 @@ extension KafkaAdminClient {
         _ changes: [ConfigResource: [ConfigAlteration]], validateOnly: Bool = false
     ) async throws -> [ConfigResource: Result<Void, KafkaError>] {
         var results: [ConfigResource: Result<Void, KafkaError>] = [:]
-        let groups = Dictionary(grouping: changes) { $0.key.kind == .topic ? Int32(-1) : Int32($0.key.name) ?? -1 }
+        let groups = Dictionary(grouping: changes) { Self.node($0.key) }
         for (node, part) in groups {
             let response: IncrementalAlterConfigsResponse = try await cluster.retrying {
                 try await self.at(node: node) { _ in

@@ -34,14 +34,14 @@ struct ConfigsCommand: AsyncParsableCommand {
 
     /// Whose settings.
     enum EntityType: String, ExpressibleByArgument, CaseIterable {
-        case topics, brokers, clients, users, ips
+        case topics, brokers, groups, clients, users, ips
 
-        var kind: ConfigResource.Kind { self == .topics ? .topic : .broker }
+        var kind: ConfigResource.Kind { self == .topics ? .topic : self == .groups ? .group : .broker }
         var singular: String { String(rawValue.dropLast()) }
         /// The type of a quota's entity; nil for what has settings.
         var quotaType: String? {
             switch self {
-            case .topics, .brokers: nil
+            case .topics, .brokers, .groups: nil
             case .clients: "client-id"
             case .users: "user"
             case .ips: "ip"
@@ -54,7 +54,7 @@ struct ConfigsCommand: AsyncParsableCommand {
 
     @OptionGroup var client: ClientOptions
 
-    @Option(help: "topics or brokers, or for quotas clients, users or ips.")
+    @Option(help: "topics, brokers or groups, or for quotas clients, users or ips.")
     var entityType: EntityType?
 
     @Option(help: ArgumentHelp("Its name, or the broker's id; without it --describe shows all.", valueName: "name"))
@@ -86,8 +86,8 @@ struct ConfigsCommand: AsyncParsableCommand {
         if entityName != nil, entityDefault {
             throw ValidationError("--entity-name and --entity-default are two different things: choose one")
         }
-        if entityDefault, entityType == .topics {
-            throw ValidationError("topics have no --entity-default; it is the brokers'")
+        if entityDefault, entityType == .topics || entityType == .groups {
+            throw ValidationError("topics and groups have no --entity-default; it is the brokers'")
         }
         guard action == .alter else { return }
         if entityType != nil, entityName == nil, !entityDefault {
@@ -104,8 +104,8 @@ struct ConfigsCommand: AsyncParsableCommand {
             configuration: client.adminConfiguration(), logger: log.logger("admin", default: .error))
         do {
             switch (action, entityType) {
-            case (.describe, .topics?), (.describe, .brokers?): try await describe(admin)
-            case (.alter, .topics?), (.alter, .brokers?): try await alter(admin)
+            case (.describe, .topics?), (.describe, .brokers?), (.describe, .groups?): try await describe(admin)
+            case (.alter, .topics?), (.alter, .brokers?), (.alter, .groups?): try await alter(admin)
             case (.describe, _): try await describeQuotas(admin)
             case (.alter, _): try await alterQuotas(admin)
             }
@@ -122,6 +122,7 @@ struct ConfigsCommand: AsyncParsableCommand {
         if names.isEmpty {
             switch entityType {
             case .topics: names = try await admin.listTopics(includeInternal: true).map(\.name)
+            case .groups: names = try await admin.listConfigResources(kinds: [32])[32] ?? []
             default: names = try await admin.describeCluster().brokers.map { String($0.id) }
             }
         }
@@ -134,7 +135,9 @@ struct ConfigsCommand: AsyncParsableCommand {
                 resource.name.isEmpty
                     ? "Default configs for \(entityType.rawValue) in the cluster are:"
                     : "\(kind) configs for \(entityType.singular) \(resource.name) are:")
-            let wanted: Set<ConfigEntry.Source> = [.topic, .dynamicBroker, .dynamicDefaultBroker, .dynamicBrokerLogger]
+            let wanted: Set<ConfigEntry.Source> = [
+                .topic, .dynamicBroker, .dynamicDefaultBroker, .dynamicBrokerLogger, .group,
+            ]
             for entry in entries.sorted(by: { $0.name < $1.name }) where all || wanted.contains(entry.source) {
                 Terminal.print("  \(entry.name)=\(entry.value ?? "null") sensitive=\(entry.isSensitive)")
             }

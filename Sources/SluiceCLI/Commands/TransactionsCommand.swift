@@ -64,6 +64,9 @@ struct TransactionsCommand: AsyncParsableCommand {
     @OptionGroup var log: LogOptions
 
     func validate() throws {
+        guard (0...Int64(Int32.max)).contains(maxTransactionTimeout) else {
+            throw ValidationError("--max-transaction-timeout \(maxTransactionTimeout): a number of minutes is needed")
+        }
         switch action {
         case .list:
             break
