@@ -1,3 +1,4 @@
+import KafkaProtocol
 import Logging
 
 #if canImport(Glibc)
@@ -67,14 +68,13 @@ struct StandardErrorLogHandler: LogHandler {
 
     /// Local time with milliseconds.
     private static func timestamp() -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        var seconds = now.tv_sec
+        let now = WallClock.now()
+        var seconds = time_t(now / 1_000)
         var parts = tm()
         localtime_r(&seconds, &parts)
         let date = "\(Int(parts.tm_year) + 1900)-\(padded(Int(parts.tm_mon) + 1))-\(padded(Int(parts.tm_mday)))"
         let time = "\(padded(Int(parts.tm_hour))):\(padded(Int(parts.tm_min))):\(padded(Int(parts.tm_sec)))"
-        return "\(date) \(time).\(padded(Int(now.tv_nsec) / 1_000_000, to: 3))"
+        return "\(date) \(time).\(padded(Int(now % 1_000), to: 3))"
     }
 
     private static func padded(_ number: Int, to width: Int = 2) -> String {
