@@ -27,7 +27,13 @@ struct HeaderEndToEndTests {
     private func headers(
         _ broker: TestBroker, _ topic: String, of name: String, _ worker: DistributedWorker
     ) async throws -> [String: String] {
-        if topic != "dead" { try await until { try await worker.herder.activeTopics(of: name).contains(topic) } }
+        if topic != "dead" {
+            try await until {
+                // A connector whose topic has changed has nothing to write there unless something is new.
+                FakeSystem.named("headers.from").rows += 1
+                return try await worker.herder.activeTopics(of: name).contains(topic)
+            }
+        }
         let (output, status) = try await runProgram(
             ["python3", Self.script, broker.bootstrapServers, "read", topic, "1"])
         try #require(status == 0, "\(output)")
@@ -53,7 +59,6 @@ struct HeaderEndToEndTests {
 
     @Test func sourcesWriteWithTheConnectorsConverterOrTheWorkers() async throws {
         let broker = try await TestBroker.start()
-        FakeSystem.named("headers.from").rows = 1
         let json = "org.apache.kafka.connect.json.JsonConverter"
         let date =
             #"{"schema":{"type":"int32","optional":false,"name":"org.apache.kafka.connect.data.Date","version":1},"#
@@ -64,8 +69,7 @@ struct HeaderEndToEndTests {
         _ = try await worker.herder.createConnector(
             name: "json", config: source("b", ["header.converter": json]), initialState: nil)
         #expect(try await headers(broker, "b", of: "json", worker)["day"] == date)
-        // A changed connector goes on at its offset.
-        FakeSystem.named("headers.from").rows = 2
+        // A change of the converter alone takes effect.
         _ = try await worker.herder.putConnectorConfig(
             "simple",
             config: source("c", ["header.converter": json, "header.converter.schemas.enable": "false"]))
