@@ -206,4 +206,29 @@ struct InterceptionTests {
             await consumer.close()
         }
     }
+
+    /// KIP-1102: what a broker says that has left the cluster whose metadata the client holds.
+    @Test func `a client that is told to begins again with its bootstrap servers`() async throws {
+        try await withBroker { broker, interceptor in
+            let other = try await TestBroker.start()
+            var configuration = ProducerConfiguration(client: client(broker))
+            // Only the bootstrap servers lead to the other one.
+            configuration.client.bootstrapServers.append(other.bootstrapServers)
+            configuration.client.metadataMaxAge = .milliseconds(1)
+            let producer = try KafkaProducer(configuration: configuration, logger: testLogger)
+            interceptor.intercept(.metadata) { request in
+                guard request.version >= 13 else { return .drop }
+                var response = MetadataResponse()
+                response.errorCode = .rebootstrapRequired
+                return .answer(response)
+            }
+            _ = try await producer.send(ProducerRecord(topic: "orders", value: buffer("x")))
+            await producer.close()
+            let consumer = try self.consumer(other)
+            try await consumer.assign([TopicPartition(topic: "orders", partition: 0)])
+            #expect(try await consumer.take(1).map { text($0.1.value) } == ["x"])
+            await consumer.close()
+            await other.stop()
+        }
+    }
 }

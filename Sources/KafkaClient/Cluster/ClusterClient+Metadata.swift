@@ -18,7 +18,15 @@ extension ClusterClient {
             request.allowAutoTopicCreation = version < 4 ? true : allowAutoCreation
             return request
         }
-        guard response.errorCode == .none else { throw KafkaError.broker(response.errorCode, "Metadata failed") }
+        guard response.errorCode == .none else {
+            var error = KafkaError.broker(response.errorCode, "Metadata failed")
+            if response.errorCode == .rebootstrapRequired {
+                // KIP-1102: begin again with the bootstrap servers.
+                state.withLockedValue { ($0.metadata, $0.coordinators) = (ClusterMetadata(), [:]) }
+                error.isRetriable = true
+            }
+            throw error
+        }
         let isComplete = topics == nil
         return state.withLockedValue { state in
             state.metadata.update(response, isComplete: isComplete, now: .now)
