@@ -97,6 +97,22 @@ struct RecordAccumulatorTests {
         #expect(again.map(\.baseSequence) == [0, 1, 2, 3])
     }
 
+    /// What is in flight to the old leader may be refused there; without sequence numbers nobody would see the change of
+    /// order at the new one.
+    @Test func `when the leader moves, nothing overtakes what the old one has`() throws {
+        var accumulator = accumulator(idempotent: false)
+        for _ in 0..<2 { append(&accumulator) }
+        let first = try #require(accumulator.plan(metadata(leader: 1), now: start).requests.first)
+        #expect(accumulator.plan(metadata(leader: 2), now: start).requests.isEmpty)
+        accumulator.finished(first)
+        let ended = accumulator.returned(
+            first.batches[0], failure(.notLeaderOrFollower), now: start, backoff: .zero)
+        #expect(ended?.batch.id == nil)
+        let repeated = accumulator.plan(metadata(leader: 2), now: start)
+        #expect(repeated.requests.map(\.node.id) == [2])
+        #expect(repeated.requests.first?.batches.map(\.id) == first.batches.map(\.id))
+    }
+
     @Test func `a duplicate counts as delivered`() {
         var accumulator = accumulator()
         append(&accumulator)

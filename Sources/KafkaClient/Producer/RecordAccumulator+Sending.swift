@@ -21,6 +21,8 @@ extension RecordAccumulator {
                 plan.staleTopics.insert(partition.topic)
                 continue
             }
+            // The leader has moved: what the old one has may still be refused there, and must not be overtaken.
+            guard queues[index].inFlight.isEmpty || queues[index].destination == leader.address else { continue }
             let planned = sizes[leader] ?? 0
             guard inFlight[leader.address, default: 0] < limits.maxInFlight,
                 planned == 0 || planned + size <= limits.maxRequestSize
@@ -38,6 +40,7 @@ extension RecordAccumulator {
                 continue
             }
             let batch = Self.take(from: &queues[index])
+            queues[index].destination = leader.address
             sizes[leader] = planned + batch.size
             var request = requests[leader] ?? Request(node: leader, batches: [], usesTopicIDs: true)
             request.batches.append(batch)

@@ -52,6 +52,8 @@ struct RecordAccumulator {
         let partition: TopicPartition
         var waiting: Deque<ProducerBatch> = []
         var inFlight: [UInt64: ProducerBatch] = [:]
+        /// The broker that has them.
+        var destination: HostPort?
         var isRecovering = false
         var retryAt: NIODeadline = .uptimeNanoseconds(0)
         var identity: ProducerIdentity?
