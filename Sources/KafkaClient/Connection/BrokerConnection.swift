@@ -62,7 +62,7 @@ final class BrokerConnection: Sendable {
             guard expectsResponse else { return completion(result.map { _ in R.Response() }) }
             let answer = result.flatMap { Self.decode(R.self, $0, version: version, peer: peer) }
             if case .success(let response) = answer {
-                self.hold(milliseconds: Throttle.milliseconds(response, version: version))
+                self.hold(milliseconds: Throttle.milliseconds(response, of: R.self, version: version))
             }
             completion(answer)
         }

@@ -2,28 +2,16 @@ import KafkaProtocol
 
 /// How long a broker asks a client to wait that has used more than its quota (KIP-219).
 enum Throttle {
-    /// Milliseconds; 0 also where the broker has waited itself, as it does for older versions.
-    static func milliseconds<Response: KafkaMessage>(_ response: Response, version: Int16) -> Int32 {
-        switch response {
-        case let response as ProduceResponse where version >= 6: response.throttleTimeMs
-        case let response as FetchResponse where version >= 8: response.throttleTimeMs
-        case let response as MetadataResponse where version >= 6: response.throttleTimeMs
-        case let response as CreateTopicsResponse where version >= 3: response.throttleTimeMs
-        case let response as DeleteTopicsResponse where version >= 2: response.throttleTimeMs
-        case let response as CreatePartitionsResponse where version >= 1: response.throttleTimeMs
-        case let response as ListOffsetsResponse where version >= 3: response.throttleTimeMs
-        case let response as OffsetCommitResponse where version >= 4: response.throttleTimeMs
-        case let response as OffsetFetchResponse where version >= 4: response.throttleTimeMs
-        case let response as FindCoordinatorResponse where version >= 2: response.throttleTimeMs
-        case let response as JoinGroupResponse where version >= 3: response.throttleTimeMs
-        case let response as SyncGroupResponse where version >= 2: response.throttleTimeMs
-        case let response as HeartbeatResponse where version >= 2: response.throttleTimeMs
-        case let response as ConsumerGroupHeartbeatResponse: response.throttleTimeMs
-        case let response as InitProducerIdResponse where version >= 1: response.throttleTimeMs
-        case let response as AddPartitionsToTxnResponse where version >= 1: response.throttleTimeMs
-        case let response as TxnOffsetCommitResponse where version >= 1: response.throttleTimeMs
-        case let response as EndTxnResponse where version >= 1: response.throttleTimeMs
-        default: 0
-        }
+    /// The versions from which on the client waits; for older ones the broker has waited itself.
+    private static let firstVersions: [APIKey: Int16] = [
+        .produce: 6, .fetch: 8, .metadata: 6, .createTopics: 3, .deleteTopics: 2, .createPartitions: 1, .listOffsets: 3,
+        .offsetCommit: 4, .offsetFetch: 4, .findCoordinator: 2, .joinGroup: 3, .syncGroup: 2, .heartbeat: 2,
+        .consumerGroupHeartbeat: 0, .initProducerId: 1, .addPartitionsToTxn: 1, .txnOffsetCommit: 1, .endTxn: 1,
+    ]
+
+    /// Milliseconds; 0 also for requests that nobody is limited for.
+    static func milliseconds<R: KafkaRequest>(_ response: R.Response, of request: R.Type, version: Int16) -> Int32 {
+        guard let first = firstVersions[R.apiKey], version >= first else { return 0 }
+        return (response as? any ThrottledResponse)?.throttleTimeMs ?? 0
     }
 }

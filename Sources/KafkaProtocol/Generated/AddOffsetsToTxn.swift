@@ -58,7 +58,7 @@ public struct AddOffsetsToTxnRequest: KafkaRequest {
 }
 
 /// AddOffsetsToTxnResponse, versions 0–4.
-public struct AddOffsetsToTxnResponse: KafkaMessage {
+public struct AddOffsetsToTxnResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...4 }
     /// The first version with compact types and tagged fields.

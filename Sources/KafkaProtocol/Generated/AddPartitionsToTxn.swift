@@ -252,7 +252,7 @@ public struct AddPartitionsToTxnRequest: KafkaRequest {
 }
 
 /// AddPartitionsToTxnResponse, versions 0–5.
-public struct AddPartitionsToTxnResponse: KafkaMessage {
+public struct AddPartitionsToTxnResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...5 }
     /// The first version with compact types and tagged fields.

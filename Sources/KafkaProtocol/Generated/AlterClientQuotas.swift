@@ -199,7 +199,7 @@ public struct AlterClientQuotasRequest: KafkaRequest {
 }
 
 /// AlterClientQuotasResponse, versions 0–1.
-public struct AlterClientQuotasResponse: KafkaMessage {
+public struct AlterClientQuotasResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...1 }
     /// The first version with compact types and tagged fields.

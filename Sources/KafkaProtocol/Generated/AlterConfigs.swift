@@ -152,7 +152,7 @@ public struct AlterConfigsRequest: KafkaRequest {
 }
 
 /// AlterConfigsResponse, versions 0–2.
-public struct AlterConfigsResponse: KafkaMessage {
+public struct AlterConfigsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...2 }
     /// The first version with compact types and tagged fields.

@@ -167,7 +167,7 @@ public struct AlterPartitionReassignmentsRequest: KafkaRequest {
 }
 
 /// AlterPartitionReassignmentsResponse, versions 0–1.
-public struct AlterPartitionReassignmentsResponse: KafkaMessage {
+public struct AlterPartitionReassignmentsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...1 }
     /// The first version with compact types and tagged fields.

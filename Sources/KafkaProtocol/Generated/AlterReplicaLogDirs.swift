@@ -147,7 +147,7 @@ public struct AlterReplicaLogDirsRequest: KafkaRequest {
 }
 
 /// AlterReplicaLogDirsResponse, versions 1–2.
-public struct AlterReplicaLogDirsResponse: KafkaMessage {
+public struct AlterReplicaLogDirsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...2 }
     /// The first version with compact types and tagged fields.

@@ -158,7 +158,7 @@ public struct AlterUserScramCredentialsRequest: KafkaRequest {
 }
 
 /// AlterUserScramCredentialsResponse, versions 0–0.
-public struct AlterUserScramCredentialsResponse: KafkaMessage {
+public struct AlterUserScramCredentialsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

@@ -58,7 +58,7 @@ public struct ApiVersionsRequest: KafkaRequest {
 }
 
 /// ApiVersionsResponse, versions 0–4.
-public struct ApiVersionsResponse: KafkaMessage {
+public struct ApiVersionsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...4 }
     /// The first version with compact types and tagged fields.

@@ -57,7 +57,7 @@ public struct ConsumerGroupDescribeRequest: KafkaRequest {
 }
 
 /// ConsumerGroupDescribeResponse, versions 0–0.
-public struct ConsumerGroupDescribeResponse: KafkaMessage {
+public struct ConsumerGroupDescribeResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

@@ -176,7 +176,7 @@ public struct ConsumerGroupHeartbeatRequest: KafkaRequest {
 }
 
 /// ConsumerGroupHeartbeatResponse, versions 0–1.
-public struct ConsumerGroupHeartbeatResponse: KafkaMessage {
+public struct ConsumerGroupHeartbeatResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...1 }
     /// The first version with compact types and tagged fields.

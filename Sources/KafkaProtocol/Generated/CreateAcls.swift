@@ -113,7 +113,7 @@ public struct CreateAclsRequest: KafkaRequest {
 }
 
 /// CreateAclsResponse, versions 1–3.
-public struct CreateAclsResponse: KafkaMessage {
+public struct CreateAclsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...3 }
     /// The first version with compact types and tagged fields.

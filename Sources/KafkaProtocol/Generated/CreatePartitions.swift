@@ -160,7 +160,7 @@ public struct CreatePartitionsRequest: KafkaRequest {
 }
 
 /// CreatePartitionsResponse, versions 0–3.
-public struct CreatePartitionsResponse: KafkaMessage {
+public struct CreatePartitionsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...3 }
     /// The first version with compact types and tagged fields.

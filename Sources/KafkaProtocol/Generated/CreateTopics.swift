@@ -218,7 +218,7 @@ public struct CreateTopicsRequest: KafkaRequest {
 }
 
 /// CreateTopicsResponse, versions 2–7.
-public struct CreateTopicsResponse: KafkaMessage {
+public struct CreateTopicsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 2...7 }
     /// The first version with compact types and tagged fields.

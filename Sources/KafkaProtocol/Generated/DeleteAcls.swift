@@ -125,7 +125,7 @@ public struct DeleteAclsRequest: KafkaRequest {
 }
 
 /// DeleteAclsResponse, versions 1–3.
-public struct DeleteAclsResponse: KafkaMessage {
+public struct DeleteAclsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...3 }
     /// The first version with compact types and tagged fields.

@@ -53,7 +53,7 @@ public struct DeleteGroupsRequest: KafkaRequest {
 }
 
 /// DeleteGroupsResponse, versions 0–2.
-public struct DeleteGroupsResponse: KafkaMessage {
+public struct DeleteGroupsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...2 }
     /// The first version with compact types and tagged fields.

@@ -144,7 +144,7 @@ public struct DeleteRecordsRequest: KafkaRequest {
 }
 
 /// DeleteRecordsResponse, versions 0–2.
-public struct DeleteRecordsResponse: KafkaMessage {
+public struct DeleteRecordsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...2 }
     /// The first version with compact types and tagged fields.

@@ -137,7 +137,7 @@ public struct DeleteTopicsRequest: KafkaRequest {
 }
 
 /// DeleteTopicsResponse, versions 1–6.
-public struct DeleteTopicsResponse: KafkaMessage {
+public struct DeleteTopicsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...6 }
     /// The first version with compact types and tagged fields.

@@ -82,7 +82,7 @@ public struct DescribeAclsRequest: KafkaRequest {
 }
 
 /// DescribeAclsResponse, versions 1–3.
-public struct DescribeAclsResponse: KafkaMessage {
+public struct DescribeAclsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...3 }
     /// The first version with compact types and tagged fields.

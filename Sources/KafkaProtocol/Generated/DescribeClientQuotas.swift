@@ -105,7 +105,7 @@ public struct DescribeClientQuotasRequest: KafkaRequest {
 }
 
 /// DescribeClientQuotasResponse, versions 0–1.
-public struct DescribeClientQuotasResponse: KafkaMessage {
+public struct DescribeClientQuotasResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...1 }
     /// The first version with compact types and tagged fields.

@@ -68,7 +68,7 @@ public struct DescribeClusterRequest: KafkaRequest {
 }
 
 /// DescribeClusterResponse, versions 0–2.
-public struct DescribeClusterResponse: KafkaMessage {
+public struct DescribeClusterResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...2 }
     /// The first version with compact types and tagged fields.

@@ -124,7 +124,7 @@ public struct DescribeConfigsRequest: KafkaRequest {
 }
 
 /// DescribeConfigsResponse, versions 1–4.
-public struct DescribeConfigsResponse: KafkaMessage {
+public struct DescribeConfigsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...4 }
     /// The first version with compact types and tagged fields.

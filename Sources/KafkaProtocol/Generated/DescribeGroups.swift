@@ -66,7 +66,7 @@ public struct DescribeGroupsRequest: KafkaRequest {
 }
 
 /// DescribeGroupsResponse, versions 0–6.
-public struct DescribeGroupsResponse: KafkaMessage {
+public struct DescribeGroupsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...6 }
     /// The first version with compact types and tagged fields.

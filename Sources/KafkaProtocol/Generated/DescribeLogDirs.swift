@@ -105,7 +105,7 @@ public struct DescribeLogDirsRequest: KafkaRequest {
 }
 
 /// DescribeLogDirsResponse, versions 1–5.
-public struct DescribeLogDirsResponse: KafkaMessage {
+public struct DescribeLogDirsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...5 }
     /// The first version with compact types and tagged fields.

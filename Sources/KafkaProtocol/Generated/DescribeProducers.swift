@@ -100,7 +100,7 @@ public struct DescribeProducersRequest: KafkaRequest {
 }
 
 /// DescribeProducersResponse, versions 0–0.
-public struct DescribeProducersResponse: KafkaMessage {
+public struct DescribeProducersResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

@@ -142,7 +142,7 @@ public struct DescribeTopicPartitionsRequest: KafkaRequest {
 }
 
 /// DescribeTopicPartitionsResponse, versions 0–0.
-public struct DescribeTopicPartitionsResponse: KafkaMessage {
+public struct DescribeTopicPartitionsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

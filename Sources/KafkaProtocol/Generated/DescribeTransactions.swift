@@ -53,7 +53,7 @@ public struct DescribeTransactionsRequest: KafkaRequest {
 }
 
 /// DescribeTransactionsResponse, versions 0–0.
-public struct DescribeTransactionsResponse: KafkaMessage {
+public struct DescribeTransactionsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

@@ -94,7 +94,7 @@ public struct DescribeUserScramCredentialsRequest: KafkaRequest {
 }
 
 /// DescribeUserScramCredentialsResponse, versions 0–0.
-public struct DescribeUserScramCredentialsResponse: KafkaMessage {
+public struct DescribeUserScramCredentialsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

@@ -120,7 +120,7 @@ public struct ElectLeadersRequest: KafkaRequest {
 }
 
 /// ElectLeadersResponse, versions 0–2.
-public struct ElectLeadersResponse: KafkaMessage {
+public struct ElectLeadersResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...2 }
     /// The first version with compact types and tagged fields.

@@ -58,7 +58,7 @@ public struct EndTxnRequest: KafkaRequest {
 }
 
 /// EndTxnResponse, versions 0–5.
-public struct EndTxnResponse: KafkaMessage {
+public struct EndTxnResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...5 }
     /// The first version with compact types and tagged fields.

@@ -422,7 +422,7 @@ public struct FetchRequest: KafkaRequest {
 }
 
 /// FetchResponse, versions 4–18.
-public struct FetchResponse: KafkaMessage {
+public struct FetchResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 4...18 }
     /// The first version with compact types and tagged fields.

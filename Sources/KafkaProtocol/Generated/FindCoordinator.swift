@@ -82,7 +82,7 @@ public struct FindCoordinatorRequest: KafkaRequest {
 }
 
 /// FindCoordinatorResponse, versions 0–6.
-public struct FindCoordinatorResponse: KafkaMessage {
+public struct FindCoordinatorResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...6 }
     /// The first version with compact types and tagged fields.

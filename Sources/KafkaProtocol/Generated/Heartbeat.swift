@@ -69,7 +69,7 @@ public struct HeartbeatRequest: KafkaRequest {
 }
 
 /// HeartbeatResponse, versions 0–4.
-public struct HeartbeatResponse: KafkaMessage {
+public struct HeartbeatResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...4 }
     /// The first version with compact types and tagged fields.

@@ -156,7 +156,7 @@ public struct IncrementalAlterConfigsRequest: KafkaRequest {
 }
 
 /// IncrementalAlterConfigsResponse, versions 0–1.
-public struct IncrementalAlterConfigsResponse: KafkaMessage {
+public struct IncrementalAlterConfigsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...1 }
     /// The first version with compact types and tagged fields.

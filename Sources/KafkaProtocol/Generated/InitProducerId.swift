@@ -98,7 +98,7 @@ public struct InitProducerIdRequest: KafkaRequest {
 }
 
 /// InitProducerIdResponse, versions 0–6.
-public struct InitProducerIdResponse: KafkaMessage {
+public struct InitProducerIdResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...6 }
     /// The first version with compact types and tagged fields.

@@ -146,7 +146,7 @@ public struct JoinGroupRequest: KafkaRequest {
 }
 
 /// JoinGroupResponse, versions 0–9.
-public struct JoinGroupResponse: KafkaMessage {
+public struct JoinGroupResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...9 }
     /// The first version with compact types and tagged fields.

@@ -145,7 +145,7 @@ public struct LeaveGroupRequest: KafkaRequest {
 }
 
 /// LeaveGroupResponse, versions 0–5.
-public struct LeaveGroupResponse: KafkaMessage {
+public struct LeaveGroupResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...5 }
     /// The first version with compact types and tagged fields.

@@ -60,7 +60,7 @@ public struct ListConfigResourcesRequest: KafkaRequest {
 }
 
 /// ListConfigResourcesResponse, versions 0–1.
-public struct ListConfigResourcesResponse: KafkaMessage {
+public struct ListConfigResourcesResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...1 }
     /// The first version with compact types and tagged fields.

@@ -78,7 +78,7 @@ public struct ListGroupsRequest: KafkaRequest {
 }
 
 /// ListGroupsResponse, versions 0–5.
-public struct ListGroupsResponse: KafkaMessage {
+public struct ListGroupsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...5 }
     /// The first version with compact types and tagged fields.

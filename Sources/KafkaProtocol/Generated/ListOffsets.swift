@@ -173,7 +173,7 @@ public struct ListOffsetsRequest: KafkaRequest {
 }
 
 /// ListOffsetsResponse, versions 1–11.
-public struct ListOffsetsResponse: KafkaMessage {
+public struct ListOffsetsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...11 }
     /// The first version with compact types and tagged fields.

@@ -109,7 +109,7 @@ public struct ListPartitionReassignmentsRequest: KafkaRequest {
 }
 
 /// ListPartitionReassignmentsResponse, versions 0–0.
-public struct ListPartitionReassignmentsResponse: KafkaMessage {
+public struct ListPartitionReassignmentsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

@@ -90,7 +90,7 @@ public struct ListTransactionsRequest: KafkaRequest {
 }
 
 /// ListTransactionsResponse, versions 0–2.
-public struct ListTransactionsResponse: KafkaMessage {
+public struct ListTransactionsResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...2 }
     /// The first version with compact types and tagged fields.

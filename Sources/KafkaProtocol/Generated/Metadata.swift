@@ -143,7 +143,7 @@ public struct MetadataRequest: KafkaRequest {
 }
 
 /// MetadataResponse, versions 0–13.
-public struct MetadataResponse: KafkaMessage {
+public struct MetadataResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...13 }
     /// The first version with compact types and tagged fields.

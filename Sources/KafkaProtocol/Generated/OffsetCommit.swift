@@ -205,7 +205,7 @@ public struct OffsetCommitRequest: KafkaRequest {
 }
 
 /// OffsetCommitResponse, versions 2–10.
-public struct OffsetCommitResponse: KafkaMessage {
+public struct OffsetCommitResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 2...10 }
     /// The first version with compact types and tagged fields.

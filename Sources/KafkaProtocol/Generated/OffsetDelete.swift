@@ -98,7 +98,7 @@ public struct OffsetDeleteRequest: KafkaRequest {
 }
 
 /// OffsetDeleteResponse, versions 0–0.
-public struct OffsetDeleteResponse: KafkaMessage {
+public struct OffsetDeleteResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

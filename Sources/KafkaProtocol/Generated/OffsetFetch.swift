@@ -320,7 +320,7 @@ public struct OffsetFetchRequest: KafkaRequest {
 }
 
 /// OffsetFetchResponse, versions 1–10.
-public struct OffsetFetchResponse: KafkaMessage {
+public struct OffsetFetchResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 1...10 }
     /// The first version with compact types and tagged fields.

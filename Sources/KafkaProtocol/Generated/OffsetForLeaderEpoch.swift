@@ -152,7 +152,7 @@ public struct OffsetForLeaderEpochRequest: KafkaRequest {
 }
 
 /// OffsetForLeaderEpochResponse, versions 2–4.
-public struct OffsetForLeaderEpochResponse: KafkaMessage {
+public struct OffsetForLeaderEpochResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 2...4 }
     /// The first version with compact types and tagged fields.

@@ -174,7 +174,7 @@ public struct ProduceRequest: KafkaRequest {
 }
 
 /// ProduceResponse, versions 3–13.
-public struct ProduceResponse: KafkaMessage {
+public struct ProduceResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 3...13 }
     /// The first version with compact types and tagged fields.

@@ -146,7 +146,7 @@ public struct SyncGroupRequest: KafkaRequest {
 }
 
 /// SyncGroupResponse, versions 0–5.
-public struct SyncGroupResponse: KafkaMessage {
+public struct SyncGroupResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...5 }
     /// The first version with compact types and tagged fields.

@@ -209,7 +209,7 @@ public struct TxnOffsetCommitRequest: KafkaRequest {
 }
 
 /// TxnOffsetCommitResponse, versions 0–5.
-public struct TxnOffsetCommitResponse: KafkaMessage {
+public struct TxnOffsetCommitResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...5 }
     /// The first version with compact types and tagged fields.

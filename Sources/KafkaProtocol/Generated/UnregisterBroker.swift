@@ -46,7 +46,7 @@ public struct UnregisterBrokerRequest: KafkaRequest {
 }
 
 /// UnregisterBrokerResponse, versions 0–0.
-public struct UnregisterBrokerResponse: KafkaMessage {
+public struct UnregisterBrokerResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...0 }
     /// The first version with compact types and tagged fields.

@@ -130,7 +130,7 @@ public struct UpdateFeaturesRequest: KafkaRequest {
 }
 
 /// UpdateFeaturesResponse, versions 0–2.
-public struct UpdateFeaturesResponse: KafkaMessage {
+public struct UpdateFeaturesResponse: ThrottledResponse {
     /// The versions this code can read and write.
     public static var validVersions: ClosedRange<Int16> { 0...2 }
     /// The first version with compact types and tagged fields.

@@ -23,6 +23,12 @@ public protocol KafkaRequest: KafkaMessage {
     static var firstFlexibleVersion: Int16 { get }
 }
 
+/// A response that tells a client how long to wait because it has used more than its quota.
+public protocol ThrottledResponse: KafkaMessage {
+    /// Milliseconds.
+    var throttleTimeMs: Int32 { get set }
+}
+
 /// A record of an internal topic, or a group protocol's blob: an int16 version, then the message.
 public protocol KafkaVersionedData: KafkaMessage {
     /// The versions this code can read and write.

@@ -32,8 +32,10 @@ struct Emitter {
                 "/// The key that names this API on the wire.\npublic static var apiKey: APIKey { .\(lowerFirst(apiName ?? "")) }"
             )
         case .response:
+            let isThrottled = message.fields.contains { property($0) == "throttleTimeMs" }
+            let kind = isThrottled ? "ThrottledResponse" : "KafkaMessage"
             open(
-                "/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): KafkaMessage {"
+                "/// \(message.name), versions \(message.versions.low)–\(high).\npublic struct \(message.name): \(kind) {"
             )
         case .data:
             open(
