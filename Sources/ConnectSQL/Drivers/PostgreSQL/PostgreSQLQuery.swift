@@ -264,27 +264,6 @@ extension PostgreSQLType.Form {
     fileprivate var needsText: Bool { self == .other || self == .array(.other) }
 }
 
-/// Parameters in text form.
-enum PostgreSQLParameters {
-    static func withTexts<Result>(
-        _ parameters: [SQLParameter], _ body: ([UnsafePointer<CChar>?]) -> Result
-    ) -> Result {
-        let texts: [UnsafeMutablePointer<CChar>] = parameters.map { parameter in
-            let text =
-                switch parameter {
-                case .integer(let value): String(value)
-                case .text(let value): value
-                }
-            let bytes = text.utf8CString
-            let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
-            for (index, byte) in bytes.enumerated() { copy[index] = byte }
-            return copy
-        }
-        defer { for text in texts { text.deallocate() } }
-        return body(texts.map { UnsafePointer($0) })
-    }
-}
-
 extension PostgreSQLConnection {
     /// All rows of a small result as the server writes them, with one round trip.
     func rows(_ sql: String, _ parameters: [SQLParameter]) throws(SQLError) -> [[String?]] {

@@ -1,46 +1,24 @@
-import CPostgreSQL
-
 /// A prepared statement whose parameters are single values. The server finds their types from where they stand, so that
 /// a text may be a timestamp or a JSON document there.
 final class PostgreSQLStatement: SQLWrite {
     private let connection: PostgreSQLConnection
-    private let libpq: UnsafePointer<PostgreSQLFunctions>
-    private var name: String
+    private let command: PostgreSQLCommand
 
     init(_ connection: PostgreSQLConnection, _ text: SQLWriteText) throws(SQLError) {
         self.connection = connection
-        libpq = connection.libpq
-        name = try connection.prepare(text.text())
+        command = try PostgreSQLCommand(connection, text)
     }
 
     func execute(_ batch: ParameterBatch) throws(SQLError) {
-        for row in 0..<batch.count { try execute(batch.columns, row) }
-    }
-
-    func close() {
-        guard !name.isEmpty else { return }
-        connection.deallocate(name)
-        name = ""
-    }
-
-    private func execute(_ columns: [ParameterBatch.Column], _ row: Int) throws(SQLError) {
-        var values: [[UInt8]?] = []
-        for column in columns { values.append(try Self.bytes(of: column, row)) }
-        let buffers = values.map { value in
-            value.map { bytes in
-                let buffer = UnsafeMutableBufferPointer<CChar>.allocate(capacity: bytes.count + 1)
-                for (index, byte) in bytes.enumerated() { buffer[index] = CChar(bitPattern: byte) }
-                buffer[bytes.count] = 0
-                return buffer
-            }
+        for row in 0..<batch.count {
+            var values: [[UInt8]?] = []
+            for column in batch.columns { values.append(try Self.bytes(of: column, row)) }
+            try command.send(values, isBinary: batch.columns.map { $0.kind == .bytes })
+            try connection.finishCommand()
         }
-        defer { for buffer in buffers { buffer?.deallocate() } }
-        let sent = libpq.pointee.PQsendQueryPrepared(
-            try connection.open(), name, Int32(columns.count), buffers.map { UnsafePointer($0?.baseAddress) },
-            values.map { Int32(truncatingIfNeeded: $0?.count ?? 0) }, columns.map { $0.kind == .bytes ? 1 : 0 }, 1)
-        guard sent == 1 else { throw connection.failure(nil) }
-        try connection.finishCommand()
     }
+
+    func close() { command.close() }
 
     /// Bytes as they are, everything else as text; nil for null.
     private static func bytes(of column: ParameterBatch.Column, _ row: Int) throws(SQLError) -> [UInt8]? {

@@ -1,5 +1,3 @@
-import CPostgreSQL
-
 /// A prepared statement whose parameters are arrays, one per column: it writes many rows at once. The next rows are
 /// laid out while the server is busy with the ones before.
 final class PostgreSQLWrite: SQLWrite {
@@ -7,13 +5,11 @@ final class PostgreSQLWrite: SQLWrite {
     private static let bytesPerStatement = 8 << 20
 
     private let connection: PostgreSQLConnection
-    private let libpq: UnsafePointer<PostgreSQLFunctions>
-    private var name: String
+    private let command: PostgreSQLCommand
 
     init(_ connection: PostgreSQLConnection, _ text: SQLWriteText) throws(SQLError) {
         self.connection = connection
-        libpq = connection.libpq
-        name = try connection.prepare(text.text())
+        command = try PostgreSQLCommand(connection, text)
     }
 
     func execute(_ batch: ParameterBatch) throws(SQLError) {
@@ -21,34 +17,13 @@ final class PostgreSQLWrite: SQLWrite {
         for range in batch.ranges(rows: Self.rowsPerStatement, bytes: Self.bytesPerStatement) {
             let arrays = batch.columns.map { PostgreSQLArray.bytes($0, range) }
             if isBusy { try connection.finishCommand() }
-            try send(arrays)
+            try command.send(arrays, isBinary: arrays.map { _ in true })
             isBusy = true
         }
         if isBusy { try connection.finishCommand() }
     }
 
-    func close() {
-        guard !name.isEmpty else { return }
-        connection.deallocate(name)
-        name = ""
-    }
-
-    private func send(_ arrays: [[UInt8]]) throws(SQLError) {
-        let handle = try connection.open()
-        // The library copies what it sends, so the pointers need to live only until it returns.
-        let buffers = arrays.map { array in
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: array.count, alignment: 1)
-            buffer.copyBytes(from: array)
-            return buffer
-        }
-        defer { for buffer in buffers { buffer.deallocate() } }
-        let values = buffers.map { UnsafePointer($0.baseAddress?.assumingMemoryBound(to: CChar.self)) }
-        let lengths = buffers.map { Int32(truncatingIfNeeded: $0.count) }
-        let formats = [Int32](repeating: 1, count: arrays.count)
-        let sent = libpq.pointee.PQsendQueryPrepared(
-            handle, name, Int32(arrays.count), values, lengths, formats, 1)
-        guard sent == 1 else { throw connection.failure(nil) }
-    }
+    func close() { command.close() }
 }
 
 /// The binary form of one-dimensional arrays.
