@@ -127,21 +127,11 @@ public struct CooperativeStickyAssignor: PartitionAssignor {
     public func assign(
         partitionCounts: [String: Int32], members: [GroupSubscription]
     ) -> [String: [TopicPartition]] {
-        var balance = StickyBalance(partitionCounts: partitionCounts, members: members.inKafkaOrder())
-        balance.run()
-        return balance.result.mapValues { $0.sorted() }.mapEntries { member, partitions in
-            partitions.filter { partition in
-                guard let owner = balance.owners[partition] else { return true }
-                return owner == member
-            }
+        let balance = StickyBalance(partitionCounts: partitionCounts, members: members)
+        var result = balance.result
+        for (member, partitions) in result {
+            result[member] = partitions.filter { balance.owners[$0] ?? member == member }
         }
-    }
-}
-
-extension [String: [TopicPartition]] {
-    fileprivate func mapEntries(_ body: (String, [TopicPartition]) -> [TopicPartition]) -> Self {
-        var result = self
-        for (key, value) in self { result[key] = body(key, value) }
         return result
     }
 }
@@ -150,12 +140,14 @@ extension [String: [TopicPartition]] {
 struct StickyBalance {
     /// Who holds what now; a partition that two members claim belongs to the later generation, or to nobody.
     let owners: [TopicPartition: String]
+    /// Every member's partitions, in order.
     private(set) var result: [String: [TopicPartition]]
     private let order: [String]
     private let topics: [String: Set<String>]
     private let all: [TopicPartition]
 
     init(partitionCounts: [String: Int32], members: [GroupSubscription]) {
+        let members = members.inKafkaOrder()
         order = members.map(\.memberID)
         var topics: [String: Set<String>] = [:]
         var result: [String: [TopicPartition]] = [:]
@@ -186,9 +178,11 @@ struct StickyBalance {
         self.topics = topics
         self.result = result
         self.owners = owners
+        divide()
+        self.result = self.result.mapValues { $0.sorted() }
     }
 
-    mutating func run() {
+    private mutating func divide() {
         guard !order.isEmpty else { return }
         var free: [TopicPartition] = []
         for partition in all {

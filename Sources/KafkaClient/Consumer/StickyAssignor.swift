@@ -16,9 +16,7 @@ public struct StickyAssignor: PartitionAssignor {
     public func assign(
         partitionCounts: [String: Int32], members: [GroupSubscription]
     ) -> [String: [TopicPartition]] {
-        var balance = StickyBalance(partitionCounts: partitionCounts, members: members.inKafkaOrder())
-        balance.run()
-        return balance.result.mapValues { $0.sorted() }
+        StickyBalance(partitionCounts: partitionCounts, members: members).result
     }
 }
 
