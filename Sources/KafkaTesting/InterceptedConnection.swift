@@ -1,3 +1,4 @@
+import KafkaClient
 import KafkaProtocol
 import NIOCore
 
@@ -102,11 +103,11 @@ final class InterceptedConnection: @unchecked Sendable {
     }
 }
 
-/// Cuts a stream into frames: a length (int32), then so many bytes.
+/// Hands on the frames of a connection.
 final class FrameCutter: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private var buffer = ByteBuffer()
+    private var frames = FrameAccumulator()
     private let onFrame: (ByteBuffer) -> Void
 
     init(_ onFrame: @escaping (ByteBuffer) -> Void) {
@@ -114,15 +115,12 @@ final class FrameCutter: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
-        buffer.writeBuffer(&bytes)
-        while let length = buffer.getInteger(at: buffer.readerIndex, as: Int32.self) {
-            guard length >= 0 else { return context.close(promise: nil) }
-            guard buffer.readableBytes >= 4 + Int(length) else { break }
-            buffer.moveReaderIndex(forwardBy: 4)
-            if let frame = buffer.readSlice(length: Int(length)) { onFrame(frame) }
+        frames.append(unwrapInboundIn(data))
+        do throws(KafkaError) {
+            while let frame = try frames.next() { onFrame(frame) }
+        } catch {
+            context.close(promise: nil)
         }
-        buffer.discardReadBytes()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

@@ -1,6 +1,7 @@
 import Foundation
 import KafkaClient
 import KafkaProtocol
+import KafkaTesting
 import Logging
 import NIOCore
 import Testing
@@ -21,13 +22,6 @@ struct ClientTransactionTests {
         return client
     }
 
-    /// Runs what blocks on a thread of its own.
-    private static func blocking(_ body: @escaping @Sendable () throws -> Void) async throws {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
-        }
-    }
-
     /// Kills the broker every 20 to 200 records, up to ``rounds`` times, while the next ones are converted.
     private actor Killer {
         private nonisolated(unsafe) let process: SluiceProcess
@@ -44,7 +38,7 @@ struct ClientTransactionTests {
             next = done + Int.random(in: 20...200)
             nonisolated(unsafe) let process = process
             running = Task {
-                try await ClientTransactionTests.blocking {
+                try await onOwnThread {
                     usleep(.random(in: 0..<10_000))
                     process.kill()
                     try process.start()

@@ -17,20 +17,13 @@ enum DatabaseKind: String, CaseIterable, Sendable {
         switch self {
         case .sqlite: return ("jdbc:sqlite:\(folder)/service.db", nil, nil)
         case .mariaDB:
-            let server = try await started(MariaDBServer.shared)
+            let server = try await onOwnThread(MariaDBServer.shared)
             try server.makeDatabase(name)
             return (server.url(name), "root", MariaDBServer.password)
         case .postgreSQL:
-            let server = try await started(PostgreSQLServer.shared)
+            let server = try await onOwnThread(PostgreSQLServer.shared)
             try server.makeDatabase(name)
             return (server.url(name), PostgreSQLServer.user, PostgreSQLServer.password)
-        }
-    }
-
-    /// A server's start blocks for seconds: not on one of the few threads that all tests share.
-    private func started<Server: Sendable>(_ start: @escaping @Sendable () throws -> Server) async throws -> Server {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread { continuation.resume(with: Result(catching: start)) }
         }
     }
 }

@@ -1,17 +1,17 @@
-import NIOCore
+package import NIOCore
 
 /// Cuts the byte stream of a connection into frames of Kafka: a length (int32), then so many bytes.
-struct FrameAccumulator {
+package struct FrameAccumulator {
     private var buffer: ByteBuffer?
     private let maximumFrameSize: Int
     private var isFirst = true
 
-    init(maximumFrameSize: Int = Int(Int32.max)) {
+    package init(maximumFrameSize: Int = Int(Int32.max)) {
         self.maximumFrameSize = maximumFrameSize
     }
 
     /// Takes the next bytes of the stream.
-    mutating func append(_ bytes: ByteBuffer) {
+    package mutating func append(_ bytes: ByteBuffer) {
         guard var current = buffer, current.readableBytes > 0 else {
             buffer = bytes
             return
@@ -35,7 +35,7 @@ struct FrameAccumulator {
     }
 
     /// The next whole frame without its length, or nil when more bytes are needed.
-    mutating func next() throws(KafkaError) -> ByteBuffer? {
+    package mutating func next() throws(KafkaError) -> ByteBuffer? {
         guard let length = buffer.flatMap({ $0.getInteger(at: $0.readerIndex, as: Int32.self) }) else { return nil }
         guard length >= 4, Int(length) <= maximumFrameSize else {
             throw Self.notKafka(length)
