@@ -66,9 +66,7 @@ chaos: ## Three Connect workers, forty tasks, accidents (CHAOS_SECONDS=300 SEED=
 	python3 Tests/IntegrationTests/Support/connect_chaos.py .build/debug/sluice $(or $(CHAOS_SECONDS),300) $(or $(SEED),1) \
 		$(or $(DELIVERY),exactly-once)
 
-crash: ## Kill the broker 200 times under idempotent and transactional clients (ROUNDS=200)
-	@scripts/install-deps.sh build test
-	swift build --build-tests $(SWIFT_FLAGS)
+crash: tests-build ## Kill the broker 200 times under idempotent and transactional clients (ROUNDS=200)
 	SLUICE_KILL_ROUNDS=$(or $(ROUNDS),200) swift test --skip-build $(SWIFT_FLAGS) --filter "DurabilityTests|ClientTransactionTests"
 
 soak: ## Random histories of power cuts and kills, many seeds (SEEDS=20000 FIRST=0)
@@ -84,9 +82,7 @@ test-connector-template: ## Build and test the package that a third party's conn
 	@scripts/install-deps.sh build
 	swift test --package-path Examples/connector-template $(SWIFT_FLAGS) --disable-index-store
 
-crash-services: ## Kill the outbox's and the inbox's processes at each step, 100 rounds (ROUNDS=n)
-	@scripts/install-deps.sh build test
-	swift build --build-tests $(SWIFT_FLAGS)
+crash-services: tests-build ## Kill the outbox's and the inbox's processes at each step, 100 rounds (ROUNDS=n)
 	SLUICE_CRASH_ROUNDS=$(or $(ROUNDS),100) swift test --skip-build $(SWIFT_FLAGS) --filter OutboxCrashTests
 
 bench: ## Print start times, memory, row latency and broker load (docs/benchmarks.md explains them)
@@ -105,15 +101,11 @@ compat: ## Run other people's clients against the broker, Java's too (fetches 20
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build $(SWIFT_FLAGS) --filter ForeignClientTests
 
-soak-sink: ## Kill the exactly-once sink SOAK_ROUNDS times (default 50): no duplicate, no gap
-	@scripts/install-deps.sh build test
-	swift build --build-tests $(SWIFT_FLAGS)
+soak-sink: tests-build ## Kill the exactly-once sink SOAK_ROUNDS times (default 50): no duplicate, no gap
 	SLUICE_KILL_ROUNDS=$(SOAK_ROUNDS) swift test --skip-build $(SWIFT_FLAGS) --filter ExactlyOnceTests
 
 .PHONY: database-away
-database-away: ## Take the database away for a minute under a source and a sink (AWAY_SECONDS=60)
-	@scripts/install-deps.sh build test
-	swift build --build-tests $(SWIFT_FLAGS)
+database-away: tests-build ## Take the database away for a minute under a source and a sink (AWAY_SECONDS=60)
 	SLUICE_AWAY_SECONDS=$(or $(AWAY_SECONDS),60) swift test --skip-build $(SWIFT_FLAGS) --filter DatabaseAwayTests
 
 bench-client: ## Print our producer and consumer beside librdkafka's, on the same broker in turn

@@ -46,10 +46,9 @@ def kafka_server():
 PYTHON
   touch "$cache/complete"
 fi
-deselect=()
-while IFS=' ' read -r name _; do
-  case "$name" in '' | '#'*) ;; *) deselect+=(--deselect "tests/$name") ;; esac
-done < "$here/tests.deselect"
+# shellcheck source=Compat/deselect.sh
+. "$here/../deselect.sh"
+read_deselected "$here" tests
 cd "$cache"
 KAFKA_ADDRESS=$1 PYTHONPATH="$cache/modules" venv/bin/python -m pytest --docker-image sluice:2.13_4.0.0 --no-pull \
   tests/test_client.py tests/test_admin.py tests/test_producer.py tests/test_consumer.py tests/test_coordinator.py \

@@ -33,10 +33,9 @@ PYTHON
   mkdir -p "$cache/servers/4.3.0/kafka-bin" "$cache/servers/resources/default"
   touch "$cache/complete"
 fi
-deselect=()
-while IFS=' ' read -r name _; do
-  case "$name" in '' | '#'*) ;; *) deselect+=(--deselect "test/integration/$name") ;; esac
-done < "$here/tests.deselect"
+# shellcheck source=Compat/deselect.sh
+. "$here/../deselect.sh"
+read_deselected "$here" test/integration
 cd "$cache"
 KAFKA_VERSION=4.3.0 KAFKA_URI="kafka://$1" venv/bin/python -m pytest test/integration/test_producer_integration.py \
   test/integration/test_consumer_integration.py test/integration/test_admin_integration.py \

@@ -34,10 +34,9 @@ PYTHON
   sed -i '/parametrize(.sasl_cluster./d' "$cache/tests/integration/admin/test_describe_operations.py"
   touch "$cache/complete"
 fi
-deselect=()
-while IFS=' ' read -r name _; do
-  case "$name" in '' | '#'*) ;; *) deselect+=(--deselect "tests/integration/$name") ;; esac
-done < "$here/tests.deselect"
+# shellcheck source=Compat/deselect.sh
+. "$here/../deselect.sh"
+read_deselected "$here" tests/integration
 cd "$cache"
 # Kafka 4.1 and later have this setting from the start (KIP-966), and the suite expects it.
 venv/bin/python - "$1" <<'PYTHON'
