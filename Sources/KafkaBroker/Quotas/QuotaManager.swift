@@ -1,4 +1,5 @@
 import NIOConcurrencyHelpers
+import Synchronization
 
 /// Holds clients to their quotas (KIP-13, 55, 124, 257, 599, 612): says how long one that has used too much has to wait.
 final class QuotaManager: Sendable {
@@ -32,6 +33,8 @@ final class QuotaManager: Sendable {
 
     private let windows: RateMeter.Windows
     private let state = NIOLockedValueBox(State())
+    /// Asked for every request: without the lock.
+    private let isRequestLimited = Atomic(false)
 
     init(windows: RateMeter.Windows = .init()) {
         self.windows = windows
@@ -45,11 +48,12 @@ final class QuotaManager: Sendable {
         state.withLockedValue { state in
             state.limits[entity] = limits.isEmpty ? nil : limits
             state.kinds = Set(state.limits.values.flatMap(\.keys))
+            isRequestLimited.store(state.kinds.contains(Kind.request.rawValue), ordering: .relaxed)
         }
     }
 
     /// Whether the time of requests has to be measured.
-    var limitsRequests: Bool { state.withLockedValue { $0.kinds.contains(Kind.request.rawValue) } }
+    var limitsRequests: Bool { isRequestLimited.load(ordering: .relaxed) }
 
     /// Counts bytes; the milliseconds that the client has to wait.
     func record(_ kind: Kind, bytes: Int, user: String, clientID: String, now: Int64) -> Int32 {
