@@ -15,9 +15,7 @@ extension ConnectValue {
             if case .decimal(let scale)? = schema?.logicalType {
                 return ConnectDecimal.javaText(unscaled: bytes, scale: scale)
             }
-            var text: [UInt8] = []
-            Base64.encode(bytes, into: &text)
-            return String(decoding: text, as: UTF8.self)
+            return Base64.text(bytes)
         case .array(let elements):
             return "[" + elements.map { $0.javaText(schema?.valueSchema) }.joined(separator: ", ") + "]"
         case .map(let map):

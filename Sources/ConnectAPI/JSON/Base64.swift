@@ -25,6 +25,13 @@ public enum Base64 {
         output.append(UInt8(ascii: "="))
     }
 
+    /// The text of some bytes.
+    public static func text(_ data: [UInt8]) -> String {
+        var output: [UInt8] = []
+        encode(data, into: &output)
+        return String(decoding: output, as: UTF8.self)
+    }
+
     /// The bytes of a base64 text, or nil if it is none. Padding may be missing.
     public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         var output: [UInt8] = []

@@ -34,20 +34,14 @@ struct SessionKey: Sendable, Hashable {
 
     var json: JSONValue {
         .object([
-            "key": .string(Self.base64(key)), "algorithm": .string(algorithm), "creation-timestamp": .integer(created),
+            "key": .string(Base64.text(key)), "algorithm": .string(algorithm), "creation-timestamp": .integer(created),
         ])
-    }
-
-    private static func base64(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        Base64.encode(bytes, into: &text)
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// The headers of a request with this body.
     func sign(_ body: [UInt8]) -> [(name: String, value: String)] {
         [
-            (InternalSignature.authorization, Self.base64(SHA2.sha256.hmac(key: key, body))),
+            (InternalSignature.authorization, Base64.text(SHA2.sha256.hmac(key: key, body))),
             (InternalSignature.algorithm, algorithm),
         ]
     }

@@ -27,9 +27,7 @@ enum Values {
         case (.float32(let float), _): text += JavaNumber.text(of: float)
         case (.float64(let double), _): text += JavaNumber.text(of: double)
         case (.bytes(let bytes), _):
-            var encoded: [UInt8] = []
-            Base64.encode(bytes, into: &encoded)
-            let string = String(decoding: encoded, as: UTF8.self)
+            let string = Base64.text(bytes)
             text += isEmbedded ? quoted(string) : string
         case (.array(let elements), _):
             join(elements, "[", "]", &text) { append($0, schema?.valueSchema, isEmbedded: true, to: &$1) }

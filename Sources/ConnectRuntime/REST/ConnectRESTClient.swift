@@ -43,9 +43,7 @@ public struct ConnectRESTClient: Sendable {
 
     /// The value of `Authorization` for a user (HTTP Basic).
     public static func basic(user: String, password: String) -> String {
-        var text: [UInt8] = []
-        Base64.encode(Array("\(user):\(password)".utf8), into: &text)
-        return "Basic " + String(decoding: text, as: UTF8.self)
+        "Basic " + Base64.text(Array("\(user):\(password)".utf8))
     }
 
     /// A name as a part of a path.
