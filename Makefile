@@ -14,7 +14,7 @@ ifeq ($(shell uname),Linux)
 BUILD_FLAGS  += --static-swift-stdlib
 endif
 SWIFT_FOLDERS := Package.swift Sources Tests Tools Examples/Package.swift Examples/Sources
-SHELL_FILES  := .ci/run $(wildcard scripts/*.sh)
+SHELL_FILES  := .ci/run $(wildcard scripts/*.sh Compat/*.sh Compat/*/*.sh Examples/*.sh)
 DB           ?= sqlite
 SOAK_ROUNDS  ?= 50
 # The demo shares the tests' debug build: the first row moves four minutes sooner than with the optimiser.
@@ -120,7 +120,7 @@ lint: ## Check format, documentation rules and shell scripts
 	swift format lint --strict --parallel --recursive $(SWIFT_FOLDERS)
 	for file in $(SHELL_FILES); do bash -n "$$file" || exit 1; done
 	@scripts/install-deps.sh lint
-	shellcheck $(SHELL_FILES)
+	shellcheck -x $(SHELL_FILES)
 
 deps: ## Install everything that build, tests, demo and benchmarks need
 	@scripts/install-deps.sh build test demo-mariadb demo-postgresql bench lint

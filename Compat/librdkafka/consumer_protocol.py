@@ -69,9 +69,10 @@ third.close()
 settle([first, second], [3, 3])
 second.close()
 again = settle([first], [6])
-assert not again, "what was committed is read again"
 committed = first.committed([TopicPartition("kip-six", partition) for partition in range(6)], 10)
 assert [entry.offset for entry in committed] == [10] * 6, committed
+assert not again, "read again: %s; now committed: %s" % (
+    [(message.partition(), message.offset()) for message in again], [entry.offset for entry in committed])
 print("ok taken over", flush=True)
 
 # New partitions are found.
