@@ -43,6 +43,19 @@ struct ConnectorLifecycleTests {
         #expect(machine.handle(.tasksComputed([taskConfig])) == [])
     }
 
+    /// While one change is being stored, the next may take it back.
+    @Test func whatTheConnectorSaysLastIsStoredLast() {
+        var machine = running()
+        let other: ConnectorProperties = ["n": "1"]
+        #expect(machine.handle(.tasksComputed([other])) == [.storeTasks([other])])
+        #expect(machine.handle(.tasksComputed([other])) == [])
+        #expect(machine.handle(.tasksComputed([taskConfig])) == [.storeTasks([taskConfig])])
+        _ = machine.handle(plan(tasks: [other]))
+        #expect(machine.handle(.tasksComputed([taskConfig])) == [])
+        _ = machine.handle(plan(tasks: [taskConfig]))
+        #expect(machine.handle(.tasksComputed([other])) == [.storeTasks([other])])
+    }
+
     @Test func aChangedTaskIsReplacedAfterItHasStopped() {
         var machine = running()
         #expect(machine.handle(plan(tasks: [["n": "1"]])) == [.stopTask(0)])

@@ -149,7 +149,8 @@ extension WorkerHerder: GroupWorker {
         case .other(let url):
             let document = JSONValue.array(configs.map { .object($0.mapValues { .string($0) }) })
             try await internalRequest(
-                .POST, to: url, "connectors/\(PercentCoding.encodeSegment(name))/tasks", body: document.bytes)
+                .POST, to: url, "connectors/\(PercentCoding.encodeSegment(name))/tasks", body: document.bytes,
+                madeFor: plan.config)
             // The config topic tells what has become of it.
             return nil
         case nil: throw TaskError("the worker group has no leader at present", isRetriable: true)
@@ -157,10 +158,13 @@ extension WorkerHerder: GroupWorker {
     }
 
     /// A signed request to another worker.
-    func internalRequest(_ method: HTTPMethod, to url: String, _ path: String, body: [UInt8]?) async throws {
+    func internalRequest(
+        _ method: HTTPMethod, to url: String, _ path: String, body: [UInt8]?, madeFor config: ConnectorProperties? = nil
+    ) async throws {
         var headers = HTTPHeaders([("Content-Type", "application/json"), ("Accept", "application/json")])
         if let key = parts.configStore.sessionKey {
             for (name, value) in key.sign(body ?? []) { headers.add(name: name, value: value) }
+            if let config { headers.add(name: InternalSignature.configMark, value: key.mark(of: config)) }
         }
         let answer = try await parts.configuration.workerRESTClient.send(
             method, to: url, target: "/" + path + "?forward=false", headers: headers,
@@ -177,8 +181,9 @@ extension WorkerHerder: GroupWorker {
         try await checkSignature(signature)
         try await ensureLeader()
         try await change(name) {
-            guard parts.configStore.plan(of: name) != nil else { throw HerderError.unknownConnector(name) }
+            guard let plan = parts.configStore.plan(of: name) else { throw HerderError.unknownConnector(name) }
             try checkLead()
+            try signature.check(isFor: plan, name, with: parts.configStore.sessionKey)
             try await parts.configStore.putTasks(name, configs)
         }
     }

@@ -32,6 +32,8 @@ struct ConnectorLifecycle {
     private var mustRestartTasks: Set<Int> = []
     private var connectorAttempts = 0
     private var planAttempts = 0
+    /// Task configurations that are to be stored, as long as the stored plan does not show them.
+    private var storing: [ConnectorProperties]?
     private var taskAttempts: [Int: Int] = [:]
     private var isFinished = false
 
@@ -44,7 +46,9 @@ struct ConnectorLifecycle {
         guard !isFinished else { return [] }
         var actions: [Action] = []
         switch event {
-        case .planned(let plan): self.plan = plan
+        case .planned(let plan):
+            if plan.tasks == storing { storing = nil }
+            self.plan = plan
         case .shared(let share): self.share = share
         case .removed: ending = .removed
         case .shutdown: ending = ending ?? .shutdown
@@ -76,6 +80,7 @@ extension ConnectorLifecycle {
         case .connectorStarted where connectorPhase == .starting:
             connectorPhase = .running
             connectorAttempts = 0
+            storing = nil
             return [.connectorStatus(.running, trace: nil), .computeTasks]
         case .connectorFailed(let failure) where connectorPhase == .starting || connectorPhase == .running:
             connectorPhase = .failed
@@ -94,11 +99,15 @@ extension ConnectorLifecycle {
         case .reconfigurationRequested where connectorPhase == .running:
             return [.computeTasks]
         case .tasksComputed(let configs) where connectorPhase == .running && wantsConnector:
+            let status: [Action] = planAttempts > 0 ? [.connectorStatus(.running, trace: nil)] : []
             planAttempts = 0
             // What tasks run with may have changed though their own configurations have not (KAFKA-9228).
             let isApplied = plan?.applied == nil || plan?.applied == plan?.config
-            return configs == plan?.tasks && isApplied ? [] : [.storeTasks(configs)]
+            guard configs != storing ?? plan?.tasks || !isApplied else { return status }
+            storing = configs
+            return status + [.storeTasks(configs)]
         case .taskComputationFailed(let failure) where connectorPhase == .running:
+            storing = nil
             guard failure.isRetriable else {
                 connectorPhase = .failed
                 return [.stopConnector, .connectorStatus(.failed, trace: failure.trace)]

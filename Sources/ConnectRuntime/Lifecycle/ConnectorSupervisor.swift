@@ -34,6 +34,7 @@ final class ConnectorSupervisor: Sendable {
         var version: String?
         var startTask: Task<Void, Never>?
         var connectorWork: Task<Void, Never>?
+        var storing: Task<Void, Never>?
         var timers: [ConnectorLifecycle.Timer: Task<Void, Never>] = [:]
         var tasks: [Int: RunningTask] = [:]
         var plan: ConnectorLifecycle.Plan?
@@ -321,17 +322,27 @@ extension ConnectorSupervisor {
         return configs
     }
 
+    /// One at a time: what is stored last is what the connector said last.
     private func storeTasks(_ configs: [ConnectorProperties]) {
-        guard let plan = state.withLockedValue({ $0.plan }) else { return }
-        Task {
-            do {
-                guard let stored = try await environment.storeTasks(name, configs, plan) else { return }
-                send(.planned(stored))
-            } catch {
-                let text = "the task configurations could not be stored: \(mask.mask("\(error)"))"
-                send(.taskComputationFailed(Failure(trace: text, isRetriable: true)))
+        state.withLockedValue { state in
+            guard let plan = state.plan else { return }
+            let previous = state.storing
+            state.storing = Task {
+                await previous?.value
+                await storeTasks(configs, madeFor: plan)
             }
         }
+    }
+
+    private func storeTasks(_ configs: [ConnectorProperties], madeFor plan: ConnectorLifecycle.Plan) async {
+        func isCurrent() -> Bool { state.withLockedValue { $0.plan?.config == plan.config } }
+        guard isCurrent() else { return }
+        do {
+            if let stored = try await environment.storeTasks(name, configs, plan) { send(.planned(stored)) }
+        } catch where isCurrent() {
+            let text = "the task configurations could not be stored: \(mask.mask("\(error)"))"
+            send(.taskComputationFailed(Failure(trace: text, isRetriable: true)))
+        } catch {}
     }
 }
 

@@ -60,6 +60,7 @@ extension RESTService {
         var headers = HTTPHeaders([("Accept", "application/json")])
         for name in [
             "Authorization", "Content-Type", InternalSignature.authorization, InternalSignature.algorithm,
+            InternalSignature.configMark,
         ] {
             if let value = request.headers.first(name: name) { headers.add(name: name, value: value) }
         }
@@ -115,7 +116,8 @@ extension RESTService {
         let signature = InternalSignature(
             code: request.headers.first(name: InternalSignature.authorization),
             algorithm: request.headers.first(name: InternalSignature.algorithm),
-            body: Array(request.body.readableBytesView))
+            body: Array(request.body.readableBytesView),
+            configMark: request.headers.first(name: InternalSignature.configMark))
         switch route {
         case .putTasks(let name):
             let configs = try RESTDecoding.taskConfigs(request.body)

@@ -254,6 +254,18 @@ struct WorkerGroupTests {
         }
         let tasks = try await workers[1].herder.tasks(of: "c")
         #expect(tasks.map { $0.config["topic"] } == ["other"])
+        // What was made for a former configuration comes too late.
+        let store = workers[0].testing.herder.parts.configStore
+        let key = try #require(store.sessionKey)
+        var config = try #require(store.plan(of: "c")?.config)
+        let late = #"[{"id":"0","topic":"late"}]"#
+        config["tasks.max"] = "2"
+        let signed = key.sign(Array(late.utf8)) + [("X-Sluice-Config-Mark", key.mark(of: config))]
+        for worker in workers {
+            let refused = try await request(worker, .POST, path, late, headers: signed.map { ($0.name, $0.value) })
+            #expect(refused.status == 409 && refused.text.contains("has been changed"), "\(refused)")
+        }
+        #expect(store.plan(of: "c")?.tasks.map { $0["topic"] } == ["other"])
         await stop(workers, broker)
     }
 
