@@ -113,22 +113,24 @@ extension WorkerHerder: GroupWorker {
         }
     }
 
-    /// Returns if this worker runs a part; else throws where the request belongs.
+    /// Returns if this worker runs a part; else throws where the request belongs. What was a vanished worker's may be
+    /// nobody's for a while: that is waited for like a rebalance.
     func ensureOwner(_ runs: (WorkShare) -> Bool) async throws(HerderError) {
         try await ensureReady()
         guard let group else { return }
         let patience = parts.configuration.rebalanceWait
-        let leader = await group.settledLeader(within: patience)
-        if runs(group.share) { return }
-        switch leader {
-        case .me:
-            guard let url = group.owner(where: runs) else {
-                throw HerderError(
-                    status: 409, message: "No worker runs this at present: a rebalance is needed first; try again")
+        let deadline = ContinuousClock.now + patience
+        while true {
+            let leader = await group.settledLeader(within: deadline - .now)
+            if runs(group.share) { return }
+            switch leader {
+            case .me:
+                if let url = group.owner(where: runs) { throw .forwarded(to: url) }
+                guard ContinuousClock.now < deadline, !Task.isCancelled else { throw .unowned(patience) }
+                try? await Task.sleep(for: .milliseconds(20))
+            case .other(let url): throw .forwarded(to: url)
+            case nil: throw .rebalancing(patience)
             }
-            throw .forwarded(to: url)
-        case .other(let url): throw .forwarded(to: url)
-        case nil: throw .rebalancing(patience)
         }
     }
 
@@ -225,6 +227,14 @@ extension HerderError {
         var error = rebalancing(.zero)
         error.isOvertaken = true
         return error
+    }
+
+    /// A part that no worker has been given.
+    static func unowned(_ waited: Duration) -> HerderError {
+        HerderError(
+            status: 409,
+            message: "No worker has run this for \(waited): the group waits for a worker to come back "
+                + "(scheduled.rebalance.max.delay.ms); try again")
     }
 
     /// The group is between two rounds.

@@ -138,6 +138,61 @@ struct WorkerGroupTests {
         await stop(workers, broker)
     }
 
+    /// A member of the group that does nothing, once it has joined.
+    private func join(_ cluster: ClusterClient, sessionTimeout: Duration) async throws -> GroupMembership {
+        let member = GroupMembership(
+            cluster: cluster,
+            configuration: GroupConfiguration(
+                groupID: "workers", protocolType: "connect", sessionTimeout: sessionTimeout,
+                rebalanceTimeout: .seconds(30), heartbeatInterval: .milliseconds(100)),
+            logger: logger)
+        while try await !takePart(member) {}
+        return member
+    }
+
+    /// Whether the member's next event was an assignment; joins if it has to.
+    private func takePart(_ member: GroupMembership) async throws -> Bool {
+        switch try await member.nextEvent(timeout: .seconds(5)) {
+        case .joinNeeded?:
+            member.join(
+                protocols: ConnectProtocol.offers(.init(url: "http://h:1/", configOffset: 0), mode: .sessioned),
+                assign: { _, _ in [:] })
+            return false
+        case .assigned?: return true
+        case .lost?, nil: return false
+        }
+    }
+
+    /// A vanished worker's tasks are nobody's until it may come back no more: a write about them waits.
+    @Test func aWriteWaitsForTasksToHaveAWorker() async throws {
+        let broker = try await TestBroker.start()
+        let workers = try await start(broker, count: 1) { $0.scheduledRebalanceMaxDelay = .seconds(3) }
+        #expect(try await request(workers[0], .PUT, "/connectors/c/config", config(tasks: 4)).status == 201)
+        try await untilShared(workers, tasks: 4)
+        let cluster = ClusterClient(
+            configuration: ClientConfiguration(bootstrapServers: [broker.bootstrapServers]), logger: logger)
+        let member = try await join(cluster, sessionTimeout: .seconds(6))
+        let group = try #require(workers[0].testing.herder.group)
+        // The worker gives up what the member is to have, and the member is given it in the round after.
+        try await until { owners(workers).count == 2 }
+        let lost = try #require((0..<4).first { owners(workers)[TaskID(connector: "c", task: $0)] == nil })
+        func owner() -> String? { group.owner { $0.tasks.contains(TaskID(connector: "c", task: lost)) } }
+        while try await !takePart(member) {}
+        #expect(owner() == "http://h:1/")
+        // As a worker does that runs what it was given.
+        let running = StatusRecord.State(state: .running, trace: nil, workerID: "h:1", generation: 9, version: nil)
+        for task in 0..<4 where owners(workers)[TaskID(connector: "c", task: task)] == nil {
+            workers[0].testing.herder.parts.statusStore.put(.task(TaskID(connector: "c", task: task), running))
+        }
+        cluster.close()
+        try await until { owner() == nil }
+        #expect(owners(workers).count == 2)
+        let restarted = try await request(workers[0], .POST, "/connectors/c/tasks/\(lost)/restart")
+        #expect(restarted.status == 204, "\(restarted)")
+        try await untilShared(workers, tasks: 4)
+        await stop(workers, broker)
+    }
+
     /// A member that does not come back holds a rebalance up: a write waits `rest.rebalance.wait.ms` for it, no longer.
     @Test func writesWaitForARebalanceButNotForEver() async throws {
         let broker = try await TestBroker.start()
@@ -145,23 +200,7 @@ struct WorkerGroupTests {
         let workers = try await start(broker, count: 1) { $0.rebalanceWait = wait }
         let cluster = ClusterClient(
             configuration: ClientConfiguration(bootstrapServers: [broker.bootstrapServers]), logger: logger)
-        let member = GroupMembership(
-            cluster: cluster,
-            configuration: GroupConfiguration(
-                groupID: "workers", protocolType: "connect", sessionTimeout: .seconds(30),
-                rebalanceTimeout: .seconds(30), heartbeatInterval: .milliseconds(100)),
-            logger: logger)
-        var isIn = false
-        while !isIn {
-            switch try await member.nextEvent(timeout: .seconds(5)) {
-            case .joinNeeded?:
-                member.join(
-                    protocols: ConnectProtocol.offers(.init(url: "http://h:1/", configOffset: 0), mode: .sessioned),
-                    assign: { _, _ in [:] })
-            case .assigned?: isIn = true
-            case .lost?, nil: break
-            }
-        }
+        let member = try await join(cluster, sessionTimeout: .seconds(30))
         // It leads to a rebalance, which the member takes no part in.
         #expect(try await request(workers[0], .PUT, "/connectors/c/config", config(tasks: 1)).status == 201)
         let group = try #require(workers[0].testing.herder.group)
