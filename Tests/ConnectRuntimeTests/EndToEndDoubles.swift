@@ -14,6 +14,8 @@ final class FakeSystem: Sendable {
         var rows: Int64 = 0
         var written: [Int64] = []
         var isDown = false
+        var mustHang = false
+        var hanging = 0
         var refused: Set<Int64> = []
         var starts: [Int64] = []
     }
@@ -38,6 +40,22 @@ final class FakeSystem: Sendable {
         get { state.withLockedValue { $0.isDown } }
         set { state.withLockedValue { $0.isDown = newValue } }
     }
+    /// The next to use the system hangs, and hears nothing, not even that it is to stop.
+    func hangNext() { state.withLockedValue { $0.mustHang = true } }
+    var isHanging: Bool { state.withLockedValue { $0.hanging > 0 } }
+    func release() { state.withLockedValue { $0.hanging = 0 } }
+    /// Whether the caller hung.
+    func pass() async -> Bool {
+        let mustHang = state.withLockedValue { state in
+            defer { state.mustHang = false }
+            if state.mustHang { state.hanging += 1 }
+            return state.mustHang
+        }
+        guard mustHang else { return false }
+        while isHanging { try? await Task.sleep(for: .milliseconds(2)) }
+        return true
+    }
+
     var written: [Int64] { state.withLockedValue { $0.written } }
     /// Where each start of the source task resumed.
     var starts: [Int64] { state.withLockedValue { $0.starts } }
@@ -99,6 +117,7 @@ final class RowSourceTask: SourceTask {
         }
         let numbers = (position + 1)...min(rows, position + 100)
         position = numbers.upperBound
+        _ = await system.pass()
         let records = numbers.map { SourceRecord(topic: topic, valueSchema: .int64, value: .int64($0)) }
         return [SourceBatch(records: records, sourcePartition: partition, sourceOffset: ["position": .int64(position)])]
     }
@@ -185,6 +204,7 @@ final class RowSinkTask: SinkTask {
         system = FakeSystem.named(config["system"] ?? "")
     }
     func put(_ records: [SinkRecord]) async throws {
+        if await system.pass() { throw ConnectError.fatal("the system hung") }
         try system.write(records.compactMap { $0.value.integer })
     }
     func stop() async {}

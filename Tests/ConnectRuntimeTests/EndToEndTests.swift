@@ -44,6 +44,41 @@ struct EndToEndTests {
         return values
     }
 
+    /// A task that does not stop within `task.shutdown.graceful.timeout.ms` is left to itself: its successor goes on at
+    /// once where it was, and what it still reads is not written.
+    @Test(arguments: ["in", "out"]) func aTaskThatDoesNotStopIsGivenUp(_ hanging: String) async throws {
+        let broker = try await TestBroker.start()
+        let (from, to) = (FakeSystem.named("hang.from.\(hanging)"), FakeSystem.named("hang.to.\(hanging)"))
+        from.rows = 100
+        let worker = try await startWorker(broker, adjust: { $0.gracefulShutdownTimeout = .milliseconds(300) })
+        let herder = worker.herder
+        _ = try await herder.createConnector(
+            name: "in", config: source("hang.from.\(hanging)", "t"), initialState: nil)
+        _ = try await herder.createConnector(name: "out", config: sink("hang.to.\(hanging)", "t"), initialState: nil)
+        try await until { to.written.count >= 100 }
+        let system = hanging == "in" ? from : to
+        system.hangNext()
+        from.rows = 200
+        try await until { system.isHanging }
+        let began = ContinuousClock.now
+        try await herder.stopConnector(hanging)
+        try await until { worker.testing.herder.supervisor(of: hanging)?.hasTasks == false }
+        #expect(ContinuousClock.now - began >= .milliseconds(300))
+        try await herder.resumeConnector(hanging)
+        try await until { to.written.count >= 200 }
+        system.release()
+        // Time enough for the one that hung to do harm.
+        from.rows = 300
+        try await until { to.written.count >= 300 }
+        try await herder.stopConnector(hanging)
+        try await herder.resumeConnector(hanging)
+        from.rows = 301
+        try await until { to.written.last == 301 }
+        #expect(to.written == Array(1...301))
+        await worker.shutdown()
+        await broker.stop()
+    }
+
     @Test func rowsFlowAndNothingIsRepeatedAfterARestart() async throws {
         let broker = try await TestBroker.start()
         let (from, to) = (FakeSystem.named("flow.from"), FakeSystem.named("flow.to"))

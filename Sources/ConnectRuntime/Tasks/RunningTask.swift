@@ -75,11 +75,13 @@ final class RunningTask: Sendable {
 
     /// Gives the task up; false if it has just ended.
     func abandon() -> Bool {
-        state.withLockedValue { state in
+        let isAbandoned = state.withLockedValue { state in
             guard state.phase == .running else { return false }
             state.phase = .abandoned
             return true
         }
+        if isAbandoned { control.abandon() }
+        return isAbandoned
     }
 
     /// Waits for the end, but not longer than this.

@@ -83,6 +83,13 @@ final class SinkTaskRunner {
 
     /// Runs until told to stop (returns) or something fails for good (throws). Called on the task's thread.
     func run(_ task: Confined<any SinkTask>) async throws {
+        // A task that was given up must not keep its partitions from its successor.
+        control.whenAbandoned { [committer, consumer = environment.consumer] in
+            Task {
+                await committer.close()
+                await consumer.close()
+            }
+        }
         var failure: (any Error)?
         do {
             try await start(task)
@@ -117,7 +124,9 @@ final class SinkTaskRunner {
             assigned: { partitions in
                 try await Self.onThread(thread) { try await task.value.open(partitions.map(Self.name)) }
             },
-            revoked: { [metrics = environment.metrics] partitions in
+            revoked: { [metrics = environment.metrics, control] partitions in
+                // The task's thread hangs.
+                guard !control.isAbandoned else { return }
                 try? await committer.flush()
                 metrics.update { values in
                     for partition in partitions { values.lags["\(partition)"] = nil }

@@ -55,6 +55,8 @@ final class SourceTaskRunner {
 
     /// Runs until told to stop (returns) or something fails for good (throws). Called on the task's thread.
     func run(_ task: Confined<any SourceTask>) async throws {
+        // Nothing that a task reads after it was given up may be written: its successor reads it again.
+        control.whenAbandoned { [delivery = environment.delivery] in Task { await delivery.close() } }
         var failure: (any Error)?
         do {
             try await start(task)
@@ -151,7 +153,7 @@ final class SourceTaskRunner {
     }
 
     private func handle(_ batches: [SourceBatch], _ task: Confined<any SourceTask>) async throws {
-        guard !batches.isEmpty else { return }
+        guard !batches.isEmpty, !control.isAbandoned else { return }
         var parts: [SourcePart] = []
         for batches in split(batches) {
             parts.append(

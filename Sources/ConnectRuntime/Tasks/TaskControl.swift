@@ -13,6 +13,8 @@ final class TaskControl: Sendable {
         var cancel: (@Sendable () -> Void)?
         var allowed: Set<Wish> = []
         var waiter: CheckedContinuation<Void, Never>?
+        var isAbandoned = false
+        var whenAbandoned: (@Sendable () -> Void)?
     }
 
     private let state: NIOLockedValueBox<State>
@@ -39,6 +41,27 @@ final class TaskControl: Sendable {
             state.failure = error
             return true
         }
+    }
+
+    /// Whether the task has been left to itself, because it hung when it was to stop. Another may be at its work.
+    var isAbandoned: Bool { state.withLockedValue { $0.isAbandoned } }
+
+    /// Sets what is to be done when the task is left to itself: it takes its clients away.
+    func whenAbandoned(_ body: @escaping @Sendable () -> Void) {
+        let isLate = state.withLockedValue { state in
+            state.whenAbandoned = body
+            return state.isAbandoned
+        }
+        if isLate { body() }
+    }
+
+    /// Leaves the task to itself.
+    func abandon() {
+        let body = state.withLockedValue { state in
+            state.isAbandoned = true
+            return state.whenAbandoned
+        }
+        body?()
     }
 
     /// Throws what ``fail(_:)`` was given.
