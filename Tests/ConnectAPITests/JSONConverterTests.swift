@@ -1,4 +1,5 @@
 import ConnectAPI
+import Foundation
 import NIOCore
 import OrderedCollections
 import Testing
@@ -71,6 +72,52 @@ import Testing
             let result = try converter.read(typed)
             #expect(result.schema == Self.usersSchema)
             #expect(result.value.structValue?.values == [.int32(2), .string("é😀\n"), .string("b"), .null])
+        }
+    }
+
+    private func rowOfOne(_ type: String, _ value: String) -> String {
+        #"{"schema":{"type":"struct","fields":[{"type":"\#(type)","optional":true,"field":"v"}],"optional":false},"#
+            + #""payload":{"v":\#(value)}}"#
+    }
+
+    /// Strings are read eight bytes at a time: whatever is special, at any place, against Foundation's encoder.
+    @Test func readsStringsOfEveryLengthWithAnythingInThem() throws {
+        let converter = JSONConverter()
+        let encoder = JSONEncoder()
+        for length in 0..<20 {
+            for place in 0...length {
+                for special in ["", "\"", "\\", "/", "é", "\u{1f600}", "\n", "\u{7f}", "}", ",", "\u{1f}", " ", "!", "]"] {
+                    let text =
+                        String(repeating: "a", count: place) + special + String(repeating: "z", count: length - place)
+                    let json = String(decoding: try encoder.encode(text), as: UTF8.self)
+                    let read = try converter.read(rowOfOne("string", json))
+                    #expect(read.value.structValue?.values == [.string(text)])
+                }
+                let raw = "\"" + String(repeating: "a", count: place) + "\u{1f}" + String(repeating: "z", count: 9) + "\""
+                #expect(throws: ConnectError.self) { try converter.read(rowOfOne("string", raw)) }
+                let open = "\"" + String(repeating: "a", count: place)
+                #expect(throws: ConnectError.self) { try converter.read(rowOfOne("string", open)) }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("int8", "-128", ConnectValue.int8(-128)), ("int8", "127", .int8(127)), ("int8", "128", nil),
+        ("int16", "-32768", .int16(-32768)), ("int16", "32768", nil), ("int32", "2147483647", .int32(.max)),
+        ("int32", "-2147483648", .int32(.min)), ("int32", "2147483648", nil), ("int64", "0", .int64(0)),
+        ("int64", "-0", .int64(0)), ("int64", "999999999999999999", .int64(999_999_999_999_999_999)),
+        ("int64", "1000000000000000000", .int64(1_000_000_000_000_000_000)),
+        ("int64", "9223372036854775807", .int64(.max)), ("int64", "-9223372036854775808", .int64(.min)),
+        ("int64", "9223372036854775808", nil), ("int64", "01", nil), ("int64", "-", nil), ("int64", "1.0", .int64(1)),
+        ("int64", "1e3", .int64(1000)), ("int64", " 7 ", .int64(7)), ("int64", "7x", nil), ("int64", "null", .null),
+        ("string", "7", nil), ("int64", "\"7\"", nil),
+    ])
+    func readsWholeNumbers(_ type: String, _ text: String, _ value: ConnectValue?) throws {
+        let converter = JSONConverter()
+        if let value {
+            #expect(try converter.read(rowOfOne(type, text)).value.structValue?.values == [value])
+        } else {
+            #expect(throws: ConnectError.self) { try converter.read(rowOfOne(type, text)) }
         }
     }
 

@@ -21,10 +21,13 @@ final class JSONPlan: Sendable {
 
     let schema: Schema
     let kind: Kind
+    /// A structure's fields as a document mostly has them; nil for other kinds.
+    let layout: JSONLayout?
 
     init(_ schema: Schema) {
         self.schema = schema
         self.kind = Self.kind(of: schema)
+        layout = if case .structure(let fields) = kind { JSONLayout(fields) } else { nil }
     }
 
     private static func kind(of schema: Schema) -> Kind {

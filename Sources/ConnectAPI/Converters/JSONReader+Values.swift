@@ -175,8 +175,14 @@ extension JSONReader {
         var values: [ConnectValue] = []
         values.reserveCapacity(fields.count)
         try enter()
-        while values.count < fields.count, skip(exactly: fields[values.count].opening) {
-            values.append(try value(of: values.count, plan, fields, options))
+        if let layout = plan.layout?.fields {
+            while values.count < layout.count, skip(exactly: layout[values.count].opening) {
+                if let value = plainValue(layout[values.count].shape) {
+                    values.append(value)
+                } else {
+                    values.append(try value(of: values.count, plan, fields, options))
+                }
+            }
         }
         if values.count == fields.count, !values.isEmpty, skip("}") {
             leave()

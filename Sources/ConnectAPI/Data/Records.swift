@@ -128,6 +128,7 @@ public struct SinkRecord: Sendable, Hashable {
     public var headers: [ConnectHeader]
 
     /// Makes a record.
+    @inlinable
     public init(
         topic: String, partition: Int32, offset: Int64, timestamp: Int64? = nil,
         timestampType: TimestampType = .none, keySchema: Schema? = nil, key: ConnectValue = .null,

@@ -135,14 +135,12 @@ struct JSONReader {
 
     /// Consumes these bytes if they come next, blanks and all.
     @inline(__always)
-    mutating func skip(exactly expected: [UInt8]) -> Bool {
-        guard expected.count <= end - position else { return false }
-        let isNext = expected.withUnsafeBytes { expected in
-            guard let own = expected.baseAddress, let other = bytes.baseAddress else { return false }
-            return memcmp(own, other + position, expected.count) == 0
-        }
-        if isNext { position += expected.count }
-        return isNext
+    mutating func skip(exactly expected: UnsafeRawBufferPointer) -> Bool {
+        guard expected.count <= end - position, let own = expected.baseAddress, let other = bytes.baseAddress,
+            memcmp(own, other + position, expected.count) == 0
+        else { return false }
+        position += expected.count
+        return true
     }
 
     func unescape(_ range: Range<Int>) throws(JSONError) -> String {

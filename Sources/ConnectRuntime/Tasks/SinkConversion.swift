@@ -39,9 +39,15 @@ struct SinkConversion: Sendable {
     private func convert(
         _ batch: ConsumerBatch, _ next: inout Int, _ records: inout [SinkRecord]
     ) throws(StageFailure) {
-        while next < batch.records.count {
-            if let record = try sinkRecord(batch.records[next], batch.topicPartition) { records.append(record) }
-            next += 1
+        let all = batch.records
+        let partition = batch.topicPartition
+        try all.withUnsafeBufferPointer { (all) throws(StageFailure) in
+            // A pointer lends the record; the array's subscript would copy it.
+            guard let first = all.baseAddress else { return }
+            while next < all.count {
+                if let record = try sinkRecord((first + next).pointee, partition) { records.append(record) }
+                next += 1
+            }
         }
     }
 
