@@ -45,7 +45,7 @@ struct SinkConversion: Sendable {
             // A pointer lends the record; the array's subscript would copy it.
             guard let first = all.baseAddress else { return }
             while next < all.count {
-                if let record = try sinkRecord((first + next).pointee, partition) { records.append(record) }
+                try append(first + next, partition, to: &records)
                 next += 1
             }
         }
@@ -54,26 +54,38 @@ struct SinkConversion: Sendable {
     /// A record that failed in a way that may pass; nil if it is given up or dropped.
     private func retried(_ record: Record, _ partition: TopicPartition) async throws -> SinkRecord? {
         do {
-            return try await errors.retrying { () throws(StageFailure) in try sinkRecord(record, partition) }
+            return try await errors.retrying { () throws(StageFailure) in
+                var records: [SinkRecord] = []
+                try withUnsafePointer(to: record) { (record) throws(StageFailure) in
+                    try append(record, partition, to: &records)
+                }
+                return records.first
+            }
         } catch let failure as StageFailure {
             try await skip(record, partition, failure)
             return nil
         }
     }
 
-    /// Deserialises and transforms; nil if a transformation drops the record.
-    private func sinkRecord(_ record: Record, _ partition: TopicPartition) throws(StageFailure) -> SinkRecord? {
-        let key = try deserialized(record.key, partition.topic, converters.key, .keyConverter)
-        let value = try deserialized(record.value, partition.topic, converters.value, .valueConverter)
-        var converted = SinkRecord(
-            topic: partition.topic, partition: partition.partition, offset: record.offset,
-            timestamp: record.timestamp < 0 ? nil : record.timestamp, timestampType: .createTime,
-            keySchema: key.schema, key: key.value, valueSchema: value.schema, value: value.value,
-            headers: record.headers.isEmpty ? [] : try headers(of: record, partition.topic))
-        guard !transformations.value.isEmpty else { return converted }
-        guard let view = try transformations.value.apply(ConnectRecord(converted)) else { return nil }
+    /// Deserialises and transforms a record, and appends it unless a transformation drops it.
+    private func append(
+        _ record: UnsafePointer<Record>, _ partition: TopicPartition, to records: inout [SinkRecord]
+    ) throws(StageFailure) {
+        let key = try deserialized(record.pointee.key, partition.topic, converters.key, .keyConverter)
+        let value = try deserialized(record.pointee.value, partition.topic, converters.value, .valueConverter)
+        let timestamp = record.pointee.timestamp
+        let headers = record.pointee.headers.isEmpty ? [] : try headers(of: record.pointee, partition.topic)
+        records.append(
+            SinkRecord(
+                topic: partition.topic, partition: partition.partition, offset: record.pointee.offset,
+                timestamp: timestamp < 0 ? nil : timestamp, timestampType: .createTime,
+                keySchema: key.schema, key: key.value, valueSchema: value.schema, value: value.value,
+                headers: headers))
+        guard !transformations.value.isEmpty else { return }
+        var converted = records.removeLast()
+        guard let view = try transformations.value.apply(ConnectRecord(converted)) else { return }
         converted.update(view)
-        return converted
+        records.append(converted)
     }
 
     private func deserialized(
