@@ -339,7 +339,7 @@ extension ConnectorSupervisor {
         guard isCurrent() else { return }
         do {
             if let stored = try await environment.storeTasks(name, configs, plan) { send(.planned(stored)) }
-        } catch where isCurrent() {
+        } catch  where isCurrent() {
             let text = "the task configurations could not be stored: \(mask.mask("\(error)"))"
             send(.taskComputationFailed(Failure(trace: text, isRetriable: true)))
         } catch {}
