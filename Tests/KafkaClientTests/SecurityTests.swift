@@ -76,6 +76,45 @@ struct SecurityTests {
         }
     }
 
+    private static let madeToken = [
+        "sasl.mechanism": "OAUTHBEARER",
+        "sasl.jaas.config": #"OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="alice";"#,
+    ]
+
+    /// KIP-368: the broker cuts off whoever is not logged in anew in time.
+    @Test(arguments: logins + [madeToken])
+    func `a login that ends is renewed on its connection while requests go on`(_ login: [String: String]) async throws {
+        let folder = try TestBroker.makeTemporaryDirectory()
+        let brokerProperties = Self.brokerProperties.merging([
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+            "sasl.oauthbearer.unsecured.tokens.allow": "true", "connections.max.reauth.ms": "3000",
+        ]) { $1 }
+        var formatted = try BrokerConfiguration(properties: brokerProperties)
+        formatted.dataDirectory = folder
+        let users = try ["SCRAM-SHA-256", "SCRAM-SHA-512"].map { mechanism throws(BrokerError) in
+            try ScramUser(parsing: "\(mechanism)=[name=alice,password=secret of \(mechanism)]")
+        }
+        _ = try BrokerStorage.format(formatted, users: users, logger: testLogger)
+        let broker = try await TestBroker.startIntercepted(properties: brokerProperties) { $0.dataDirectory = folder }
+        let interceptor = try #require(broker.interceptor)
+        var properties = login.merging(["security.protocol": "SASL_PLAINTEXT"]) { $1 }
+        properties["bootstrap.servers"] = broker.bootstrapServers
+        let producer = try KafkaProducer(
+            configuration: ProducerConfiguration(properties: properties), logger: testLogger)
+        var offset = try await producer.send(ProducerRecord(topic: "t", partition: 0, value: buffer("0"))).offset
+        let connections = interceptor.count(of: .apiVersions)
+        let logins = interceptor.count(of: .saslHandshake)
+        while interceptor.count(of: .saslHandshake) < logins + 2 {
+            let next = try await producer.send(ProducerRecord(topic: "t", partition: 0, value: buffer("1"))).offset
+            #expect(next == offset + 1)
+            offset = next
+        }
+        #expect(interceptor.count(of: .apiVersions) == connections)
+        await producer.close()
+        await broker.stop()
+        TestBroker.removeDirectory(folder)
+    }
+
     @Test func `tokens come from a file, from a closure, or are made`() async throws {
         let broker = try await TestBroker.start(properties: [
             "listeners": "SASL_PLAINTEXT://127.0.0.1:0", "sasl.enabled.mechanisms": "OAUTHBEARER",

@@ -10,6 +10,8 @@ final class BrokerConnection: Sendable {
     private struct State: Sendable {
         var machine: ConnectionStateMachine<Completion>
         var outbox: [ByteBuffer] = []
+        /// What has to wait while the user logs in anew; nil if he does not.
+        var heldBack: [ByteBuffer]?
         var flushScheduled = false
         var timerArmed = false
         var versions: APIVersionTable?
@@ -38,6 +40,22 @@ final class BrokerConnection: Sendable {
         state.withLockedValue { $0.machine.pendingCount == 0 && $0.outbox.isEmpty && $0.lastUsed < instant }
     }
 
+    // MARK: - Logging in anew
+
+    /// From now on only requests of a login are sent: a broker takes no others in the middle of it.
+    func holdBack() { state.withLockedValue { $0.heldBack = $0.heldBack ?? [] } }
+
+    /// Sends what was held back.
+    func goOn() {
+        state.withLockedValue { state in
+            guard let waiting = state.heldBack else { return }
+            state.heldBack = nil
+            guard !waiting.isEmpty else { return }
+            state.outbox += waiting
+            scheduleFlush(&state)
+        }
+    }
+
     /// What the broker speaks; set once, before the connection is handed out.
     var versions: APIVersionTable {
         get throws(KafkaError) {
@@ -54,11 +72,13 @@ final class BrokerConnection: Sendable {
 
     /// Sends a request in the given version; `completion` is called exactly once.
     func submit<R: KafkaRequest>(
-        _ request: R, version: Int16, timeout: Duration, expectsResponse: Bool = true,
+        _ request: R, version: Int16, timeout: Duration, expectsResponse: Bool = true, isLogin: Bool = false,
         completion: @escaping @Sendable (Result<R.Response, KafkaError>) -> Void
     ) {
         let peer = address
-        submitRaw(request, version: version, timeout: timeout, expectsResponse: expectsResponse) { result in
+        submitRaw(
+            request, version: version, timeout: timeout, expectsResponse: expectsResponse, isLogin: isLogin
+        ) { result in
             guard expectsResponse else { return completion(result.map { _ in R.Response() }) }
             let answer = result.flatMap { Self.decode(R.self, $0, version: version, peer: peer) }
             if case .success(let response) = answer {
@@ -70,7 +90,7 @@ final class BrokerConnection: Sendable {
 
     /// As ``submit``, with the answer's frame as it came.
     func submitRaw<R: KafkaRequest>(
-        _ request: R, version: Int16, timeout: Duration, expectsResponse: Bool = true,
+        _ request: R, version: Int16, timeout: Duration, expectsResponse: Bool = true, isLogin: Bool = false,
         completion raw: @escaping Completion
     ) {
         let now = NIODeadline.now()
@@ -95,8 +115,14 @@ final class BrokerConnection: Sendable {
             case .send(let correlationID):
                 // Length, API key and version come before it.
                 pieces[0].setInteger(correlationID, at: pieces[0].readerIndex + 8)
+                if !isLogin {
+                    state.lastUsed = now.uptimeNanoseconds
+                    if state.heldBack != nil {
+                        state.heldBack?.append(contentsOf: pieces)
+                        return nil
+                    }
+                }
                 state.outbox += pieces
-                state.lastUsed = NIODeadline.now().uptimeNanoseconds
                 scheduleFlush(&state)
                 return nil
             }
