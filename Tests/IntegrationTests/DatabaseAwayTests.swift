@@ -69,6 +69,14 @@ import Testing
         // The sink has records at hand that it cannot write, and the source rows that it has not read.
         try fill(500..<600)
         database.halt()
+        // And one more, whose row is nowhere yet.
+        let lone =
+            #"{"schema":{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},"#
+            + #"{"type":"string","optional":true,"field":"name"}],"optional":false,"name":"users"},"#
+            + #""payload":{"id":1000,"name":"alone"}}"#
+        let produced = try Command.run(
+            "kcat", ["-b", sluice.bootstrapServers, "-P", "-t", "t_users", "-X", "acks=all"], input: lone + "\n")
+        #expect(produced.status == 0, "\(produced.errors)")
         let back = Date().addingTimeInterval(Self.seconds)
         var reasons: [String: String] = [:]
         while Date() < back {
@@ -78,14 +86,15 @@ import Testing
                 if status.contains("\"trace\"") { reasons[name] = status }
             }
         }
-        // After ten seconds of tries a task says so; until then it tries again.
+        // After ten, fifteen seconds of tries a task says so; until then it tries again.
         if Self.seconds > 30 {
             #expect(reasons["out"]?.contains("Error while writing") == true, "\(reasons)")
+            #expect(reasons["in"]?.contains("Error while connecting") == true, "\(reasons)")
         }
         for text in reasons.values { #expect(!text.contains(MariaDBServer.password)) }
         try database.resume()
         try fill(600..<700)
-        try waitForRows(700)
+        try waitForRows(701)
         for name in configs.keys { try rest.waitForState(name, "RUNNING") }
         #expect(sluice.stop() == 0)
     }

@@ -36,6 +36,10 @@ final class SQLSourceTask: SourceTask {
     /// The database's change counter when the last round began.
     private var changes: Int64?
     private var failures = 0
+    private var failingSince: ContinuousClock.Instant?
+    private var hasRead = false
+    /// How long the task keeps to itself that the database cannot be read.
+    private static let patience = Duration.seconds(5)
 
     init() {}
 
@@ -122,10 +126,10 @@ final class SQLSourceTask: SourceTask {
             do {
                 repeat {
                     if let batch = try step(options) { batches.append(batch) }
-                    failures = 0
+                    (failures, failingSince, hasRead) = (0, nil, true)
                 } while batches.count < options.batchesPerPoll && isWithinTable
             } catch let error as SQLError {
-                try recover(from: error, options)
+                try recover(from: error, options, isEmptyHanded: batches.isEmpty)
                 return batches
             }
             if !batches.isEmpty { return batches }
@@ -218,7 +222,10 @@ final class SQLSourceTask: SourceTask {
     // MARK: errors
 
     /// Puts the next try off, or gives up. Rows handed on before stay handed on; a reader goes on after them.
-    private func recover(from error: SQLError, _ options: SourceOptions) throws {
+    ///
+    /// What goes on for long, or from the start, is thrown, so that the runtime tries again and then says in the status
+    /// what is wrong; but not with rows at hand, which would be lost.
+    private func recover(from error: SQLError, _ options: SourceOptions, isEmptyHanded: Bool) throws {
         let target = pending.first.map { readers[$0].target.description }
         let place = target.map { "reading \($0) of" } ?? "connecting to"
         let text = "Error while \(place) \(options.database.description): \(options.text(of: error))"
@@ -229,6 +236,9 @@ final class SQLSourceTask: SourceTask {
         }
         disconnect()
         changes = nil
+        let since = failingSince ?? .now
+        failingSince = since
+        if isEmptyHanded, !hasRead || .now - since > Self.patience { throw ConnectError.retriable(text) }
         let factor = 1 << min(failures - 1, 16)
         let delay = min(Self.firstBackoff * factor, max(options.database.backoff, Self.firstBackoff))
         nextRound = .now + delay
