@@ -22,6 +22,7 @@ let collections: Target.Dependency = .product(name: "OrderedCollections", packag
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -47,6 +48,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     ],
     targets: [
         // C: module maps of system libraries, and the one routine that needs a CPU instruction.
@@ -97,7 +99,7 @@ let package = Package(
         .target(
             name: "KafkaService",
             dependencies: [
-                "KafkaClient", "KafkaProtocol", nioCore, nioConcurrency, logging, deque, metrics, lifecycle,
+                "KafkaClient", "KafkaProtocol", nioCore, nioConcurrency, logging, deque, metrics, lifecycle, tracing,
             ],
             swiftSettings: swiftSettings),
         .target(
@@ -182,7 +184,8 @@ let package = Package(
             dependencies: [
                 "KafkaService", "KafkaServiceSQL", "KafkaClient", "KafkaProtocol", "KafkaBroker", "KafkaTesting",
                 "ServiceProbe",
-                nioCore, nioConcurrency, logging, metrics, lifecycle,
+                nioCore, nioConcurrency, logging, metrics, lifecycle, tracing,
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: swiftSettings),
         .testTarget(

@@ -10,9 +10,10 @@ extension ListenerWorker {
             if let message = await decode(record, work) { rest.append(Attempt(record: record, message: message)) }
         }
         var attempt = 1
-        while let first = rest.first, !core.isAbandoned(work) {
+        while !rest.isEmpty, !core.isAbandoned(work) {
             do {
-                try await call(TraceContext(headers: first.message.headers)) { try await body(rest.map(\.message)) }
+                let messages = rest.map(\.message)
+                try await call(messages) { try await body(messages) }
                 acknowledge(rest, work)
                 return
             } catch let failure as BatchFailure where (0..<rest.count).contains(failure.index) {

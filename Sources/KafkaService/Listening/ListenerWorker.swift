@@ -94,7 +94,7 @@ struct ListenerWorker<Value: Sendable>: Sendable {
         // At first the core has just handed it out.
         while attempt == 1 || !core.isAbandoned(work) {
             do {
-                try await call(TraceContext(headers: message.headers)) { try await body(message) }
+                try await call([message]) { try await body(message) }
                 return configuration.acknowledgement == .afterSuccess
             } catch {
                 guard !hasEnded(error, work) else { return false }
@@ -108,12 +108,19 @@ struct ListenerWorker<Value: Sendable>: Sendable {
         return false
     }
 
-    /// Calls a handler within its trace, and takes the time.
-    func call(_ trace: TraceContext?, _ body: () async throws -> Void) async throws {
+    /// Calls a handler within its messages' trace, and takes the time.
+    func call(_ messages: [Message<Value>], _ body: () async throws -> Void) async throws {
         let start = ContinuousClock.now
         defer { metrics.processed(start.duration(to: .now)) }
-        guard let trace else { return try await body() }
-        try await TraceContext.$current.withValue(trace.child(), operation: body)
+        let isBatch = if case .batch = handler { true } else { false }
+        try await MessageTracing.processing(
+            messages.map(\.headers), of: topic.name, group: group, isBatch: isBatch
+        ) {
+            guard let trace = messages.first.flatMap({ TraceContext(headers: $0.headers) }) else {
+                return try await body()
+            }
+            try await TraceContext.$current.withValue(trace.child(), operation: body)
+        }
     }
 
     /// Whether an error only says that the listener ends or the partition is gone.

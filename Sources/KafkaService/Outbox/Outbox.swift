@@ -58,10 +58,7 @@ public final class Outbox: Sendable {
             throw KafkaServiceError(.configuration, "a message id has 1 to 255 bytes, not \(id.utf8.count)")
         }
         var headers = headers.filter { $0.key != MessageHeaders.messageID }
-        if let trace = TraceContext.current, !headers.contains(where: { $0.key == TraceContext.headerName }) {
-            headers.append(
-                RecordHeader(key: TraceContext.headerName, value: ByteBuffer(string: trace.child().traceparent)))
-        }
+        headers += MessageTracing.headers(besides: headers)
         let payload = try topic.serde.encode(value)
         try await transaction.execute(
             """

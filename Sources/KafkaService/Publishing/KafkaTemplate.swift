@@ -27,15 +27,17 @@ public struct KafkaTemplate<Value: Sendable>: Sendable {
     /// - Parameters:
     ///   - value: What to publish.
     ///   - key: Whose messages stay in order.
-    ///   - headers: Are sent as they are, after `traceparent` if this task has a ``TraceContext``.
+    ///   - headers: Are sent as they are, after those that carry this task's trace.
     ///   - partition: Nil: by the key.
     ///   - timestamp: ms since 1970; nil: now.
     @discardableResult
     public func publish(
         _ value: Value, key: String?, headers: [RecordHeader] = [], partition: Int32? = nil, timestamp: Int64? = nil
     ) async throws -> RecordMetadata {
-        try await application.producer.send(
-            record(value, key: key, headers: headers, partition: partition, timestamp: timestamp))
+        try await MessageTracing.sending(to: topic.name) {
+            try await application.producer.send(
+                record(value, key: key, headers: headers, partition: partition, timestamp: timestamp))
+        }
     }
 
     /// Publishes values together, in order, and waits until the brokers have all of them.
@@ -43,8 +45,11 @@ public struct KafkaTemplate<Value: Sendable>: Sendable {
     public func publish(
         contentsOf values: some Sequence<(key: String?, value: Value)>, headers: [RecordHeader] = []
     ) async throws -> [RecordMetadata] {
-        try await application.producer.send(
-            contentsOf: values.map { try record($0.value, key: $0.key, headers: headers) })
+        let values = Array(values)
+        return try await MessageTracing.sending(to: topic.name, count: values.count) {
+            try await application.producer.send(
+                contentsOf: values.map { try record($0.value, key: $0.key, headers: headers) })
+        }
     }
 
     /// Publishes a value without waiting; values of one application keep their order. Needs the application's
@@ -68,12 +73,7 @@ public struct KafkaTemplate<Value: Sendable>: Sendable {
             throw KafkaServiceError(
                 .key, "topic '\(topic.name)' needs a key: without one, messages of one thing get out of order")
         }
-        var headers = headers
-        if let trace = TraceContext.current, !headers.contains(where: { $0.key == TraceContext.headerName }) {
-            headers.insert(
-                RecordHeader(
-                    key: TraceContext.headerName, value: ByteBuffer(string: trace.child().traceparent)), at: 0)
-        }
+        let headers = MessageTracing.headers(besides: headers) + headers
         return ProducerRecord(
             topic: topic.name, partition: partition, key: key.map { ByteBuffer(string: $0) },
             value: try topic.serde.encode(value), headers: headers, timestamp: timestamp)
