@@ -36,7 +36,9 @@ struct TracingTests {
                 log.append(ServiceContext.current?.inMemorySpanContext?.traceID)
                 if message.attempt == 1 { throw KafkaServiceError(.configuration, "the first try") }
             }
-            try await fixture.run([listener]) { try await eventually("two tries") { spans("process traced").count == 2 } }
+            try await fixture.run([listener]) {
+                try await eventually("two tries") { spans("process traced").count == 2 }
+            }
             let order = try #require(spans("order traced").first)
             let sent = try #require(spans("send traced").first)
             let processed = spans("process traced")
